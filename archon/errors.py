@@ -1,0 +1,57 @@
+"""Every error Archon raises on purpose.
+
+::
+
+    ArchonError
+    ├── ConfigError         the architecture, the command or the environment is wrong (exit code 2)
+    ├── ModelError          a call to a model failed
+    │   ├── TransientError  the same call may succeed if it is tried again
+    │   └── PermanentError  the same call will fail again
+    └── ParseError          a reply did not have the form it was asked for
+"""
+
+from __future__ import annotations
+
+
+class ArchonError(Exception):
+    """The root: anything Archon raises on purpose."""
+
+
+class ConfigError(ArchonError):
+    """What the user wrote cannot be run as it is; the message names the place and the remedy."""
+
+
+class ModelError(ArchonError):
+    """A call to a model failed.
+
+    Attributes:
+        reason: A short machine-readable word for what happened, such as ``rate_limit`` or ``timeout``.
+        status: The HTTP status, if a server answered.
+    """
+
+    def __init__(self, message: str, *, reason: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+
+
+class TransientError(ModelError):
+    """A failure that a retry may cure: 408, 409, 429, 5xx, a timeout, a dropped or garbled reply.
+
+    Attributes:
+        retry_after: Seconds the server asked us to wait, if it did.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, reason=reason, status=status)
+        self.retry_after = retry_after
+
+
+class PermanentError(ModelError):
+    """A failure that no retry can cure: 400, 401, 403, 404, a context that is too long."""
+
+
+class ParseError(ArchonError):
+    """A model's reply did not have the form it was asked for."""

@@ -1,0 +1,192 @@
+"""What a model is: one method, some facts about its endpoint, and the values that go in and out.
+
+Backends (``openai.py``, ``local.py``) and wrappers (``retry.py``, ``limit.py``, ``meter.py``) all implement
+:class:`Model`; a wrapper is a model that holds a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Protocol, Self
+
+from archon.cost import Usage
+from archon.state import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw from a model. ``None`` leaves a parameter to the endpoint's default.
+
+    Attributes:
+        temperature: Softmax temperature, 0 for greedy decoding.
+        top_p: Nucleus mass.
+        max_tokens: The most tokens one completion may have, reasoning included.
+        stop: Strings that end a completion; they are not part of its text.
+        top_logprobs: How many alternatives per token to report, ``None`` for no log-probabilities.
+        extra: Further request fields of this endpoint, sent as they are (``top_k``, ``reasoning_effort`` ...).
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    top_logprobs: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def override(self, **settings: Any) -> Self:
+        """This sampling with every setting that is not ``None`` replaced."""
+        given = {name: value for name, value in settings.items() if value is not None}
+        return replace(self, **given) if given else self
+
+    def settings(self) -> dict[str, Any]:
+        """The parameters that were set, by name, in a stable order."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value not in (None, (), {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Whom a request is for: bookkeeping that never reaches the endpoint nor changes a draw.
+
+    Attributes:
+        question: The task's id.
+        order: The task's position in its run; older questions go first where requests queue.
+        layer: The path of the layer, such as ``1.rank``.
+        technique: The technique's kind.
+    """
+
+    question: str = ""
+    order: int = 0
+    layer: str = ""
+    technique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Independent draws of one completion from one model.
+
+    A draw's identity is (model identity, messages, sampling, seed, stream, index): two requests that agree in
+    all of these ask for the same sample, and nothing else does.
+
+    Attributes:
+        messages: The conversation. If the last message is the assistant's, the model continues it, and the
+            completion's text is the continuation alone.
+        sampling: How to draw.
+        seed: The run's seed.
+        stream: Which component of the architecture draws, so that equal components never share a sample.
+        indices: The sample indices asked for, one completion each.
+        tag: Whom the request is for.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    stream: str = ""
+    indices: tuple[int, ...] = (0,)
+    tag: Tag = Tag()
+
+    def wire_seed(self) -> int:
+        """The seed to send for the first index: 31 bits, different for every conversation, stream and index."""
+        digest = hashlib.blake2b(digest_size=4)
+        for message in self.messages:
+            digest.update(f"{message.role}\x00{message.content}\x00".encode())
+        digest.update(f"{self.seed}\x00{self.stream}\x00{self.indices[0]}".encode())
+        return int.from_bytes(digest.digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One generated token, its log-probability and the likeliest alternatives at its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sample.
+
+    Attributes:
+        text: What the model wrote (the continuation alone if it was asked to continue).
+        finish_reason: ``stop``, ``length`` or whatever else the endpoint said.
+        usage: The tokens of this sample by itself: the whole prompt and this completion.
+        logprobs: Per token, if asked for and supported.
+        reasoning: The reasoning text of a reasoning model, if the endpoint shows it.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one request bought.
+
+    Attributes:
+        completions: One per requested index, in order.
+        usage: What the endpoint bills for the request; a shared prompt counts once.
+    """
+
+    completions: tuple[Completion, ...]
+    usage: Usage
+
+
+PrefixSupport = Literal["continues", "echoes", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an endpoint really does, as opposed to what it accepts. Learnt by ``archon models probe``.
+
+    Attributes:
+        multiple: ``n`` above 1 returns that many independent choices *and* bills them all.
+        seed: The same seed gives the same text.
+        stop: Stop strings are honoured.
+        logprobs: Log-probabilities are returned with their alternatives.
+        prefix: What becomes of a trailing assistant message: continued, continued and repeated in the reply, or
+            not supported (rejected, ignored or started over).
+    """
+
+    multiple: bool = False
+    seed: bool = False
+    stop: bool = True
+    logprobs: bool = True
+    prefix: PrefixSupport = "unsupported"
+
+
+class Model(Protocol):
+    """Anything that completes conversations."""
+
+    @property
+    def name(self) -> str:
+        """How people call it, such as ``openai/gpt-4o-mini``."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What decides the distribution of its samples: endpoint and model name, or the hash of its weights."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its endpoint supports."""
+        ...
+
+    async def complete(self, request: Request) -> Reply:
+        """Draw one completion per index of the request; all of them or an error.
+
+        Raises:
+            TransientError: A retry may help.
+            PermanentError: No retry can help.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections, servers and memory."""
+        ...
