@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,117 @@ class Usage:
     def total(self) -> int:
         """Prompt and completion tokens together."""
         return self.prompt + self.completion
+
+
+class Price(BaseModel):
+    """What a model's tokens cost.
+
+    Attributes:
+        input: US dollars per million prompt tokens.
+        output: US dollars per million completion tokens, reasoning included.
+        cached_input: US dollars per million prompt tokens that the endpoint had cached; ``input`` if not given.
+        date: The day the price was read, as ``YYYY-MM-DD``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cached_input: Annotated[float | None, Field(ge=0)] = None
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+    def of(self, usage: Usage) -> float:
+        """US dollars for that many tokens."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        return (
+            (usage.prompt - usage.cached) * self.input + usage.cached * cached + usage.completion * self.output
+        ) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One attempt at one request, answered or not.
+
+    Attributes:
+        question: The task's id.
+        layer: The path of the layer that asked.
+        technique: The technique's kind.
+        model: The model's name.
+        usage: What the endpoint said it counted; nothing for an attempt that failed.
+        dollars: The cost at the model's price, ``None`` when no price is known.
+        seconds: From sending to the end of the reply.
+        error: Why it failed, ``None`` if it was answered.
+    """
+
+    question: str
+    layer: str
+    technique: str
+    model: str
+    usage: Usage
+    dollars: float | None
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over charges.
+
+    Attributes:
+        calls: Requests that were answered.
+        failed: Attempts that were not.
+        usage: All tokens.
+        dollars: The known part of the cost.
+        unpriced: Answered requests to models whose price is not known; unless 0, ``dollars`` is a lower bound.
+    """
+
+    calls: int = 0
+    failed: int = 0
+    usage: Usage = Usage()
+    dollars: float = 0.0
+    unpriced: int = 0
+
+    @classmethod
+    def of(cls, charges: Iterable[Charge]) -> Totals:
+        """Add charges up."""
+        total = cls()
+        for charge in charges:
+            total += charge
+        return total
+
+    def __add__(self, charge: Charge | Totals) -> Totals:
+        if isinstance(charge, Totals):
+            return Totals(
+                self.calls + charge.calls,
+                self.failed + charge.failed,
+                self.usage + charge.usage,
+                self.dollars + charge.dollars,
+                self.unpriced + charge.unpriced,
+            )
+        answered = charge.error is None
+        return Totals(
+            self.calls + answered,
+            self.failed + (not answered),
+            self.usage + charge.usage,
+            self.dollars + (charge.dollars or 0.0),
+            self.unpriced + (answered and charge.dollars is None),
+        )
+
+
+class Ledger:
+    """Every charge, and running totals that cost nothing to read."""
+
+    def __init__(self) -> None:
+        self.charges: list[Charge] = []
+        self.total = Totals()
+        self._by_run: dict[int, Totals] = {}
+
+    def add(self, charge: Charge, run: int) -> None:
+        """Record one charge of one run of the engine."""
+        self.charges.append(charge)
+        self.total += charge
+        self._by_run[run] = self._by_run.get(run, Totals()) + charge
+
+    def of_run(self, run: int) -> Totals:
+        """What one run has cost so far."""
+        return self._by_run.get(run, Totals())

@@ -55,12 +55,14 @@ class Tag:
         order: The task's position in its run; older questions go first where requests queue.
         layer: The path of the layer, such as ``1.rank``.
         technique: The technique's kind.
+        run: Which run of the engine, so that two tasks with the same id are accounted apart.
     """
 
     question: str = ""
     order: int = 0
     layer: str = ""
     technique: str = ""
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,15 @@ class Reply:
 
     Attributes:
         completions: One per requested index, in order.
-        usage: What the endpoint bills for the request; a shared prompt counts once.
+        usage: What the endpoint bills for the request; a shared prompt counts once. ``None`` if it did not say.
     """
 
     completions: tuple[Completion, ...]
-    usage: Usage
+    usage: Usage | None
 
 
 PrefixSupport = Literal["continues", "echoes", "unsupported"]
+PrefixStyle = Literal["plain", "continue_final_message", "message_prefix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +154,16 @@ class Capabilities:
         logprobs: Log-probabilities are returned with their alternatives.
         prefix: What becomes of a trailing assistant message: continued, continued and repeated in the reply, or
             not supported (rejected, ignored or started over).
+        prefix_style: How to ask for the continuation: as it is, with vLLM's and SGLang's request fields, or with
+            Mistral's and DeepSeek's ``prefix: true`` on the message.
     """
 
     multiple: bool = False
-    seed: bool = False
+    seed: bool = True
     stop: bool = True
     logprobs: bool = True
     prefix: PrefixSupport = "unsupported"
+    prefix_style: PrefixStyle = "plain"
 
 
 class Model(Protocol):

@@ -1,0 +1,57 @@
+"""Archon: inference-time compute as composable layers.
+
+::
+
+    import archon
+
+    result = archon.run_sync("configs/architectures/vote.yaml", "What is 17 * 23?")
+    print(result.text, result.totals.usage, result.totals.dollars)
+"""
+
+from archon.architecture import Architecture
+from archon.cost import Price, Totals, Usage
+from archon.engine import Engine, Result
+from archon.errors import ArchonError, ConfigError, ModelError, ParseError, PermanentError, TransientError
+from archon.facade import run, run_sync
+from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
+from archon.models.pool import ModelPool
+from archon.models.spec import ModelSpec
+from archon.source import dump_architecture, load_architecture, parse_architecture
+from archon.state import Candidate, Failure, Message, State, Task
+from archon.technique import Context, ModelRef, Sampled, Technique, technique, techniques
+
+__all__ = [
+    "Architecture",
+    "ArchonError",
+    "Candidate",
+    "ChoiceKnob",
+    "ConfigError",
+    "Context",
+    "Engine",
+    "Failure",
+    "FloatKnob",
+    "IntKnob",
+    "Message",
+    "ModelError",
+    "ModelPool",
+    "ModelRef",
+    "ModelSpec",
+    "ParseError",
+    "PermanentError",
+    "Price",
+    "Result",
+    "Sampled",
+    "State",
+    "Task",
+    "Technique",
+    "Totals",
+    "TransientError",
+    "Usage",
+    "dump_architecture",
+    "load_architecture",
+    "parse_architecture",
+    "run",
+    "run_sync",
+    "technique",
+    "techniques",
+]

@@ -1,0 +1,202 @@
+"""The only schema of an architecture: models, layers of techniques, and what counts as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from archon.answers import AnswerFormat, TextAnswer, answer_format_to_data, parse_answer_format
+from archon.errors import ConfigError
+from archon.models.spec import ModelSpec
+from archon.suggest import unknown
+from archon.technique import Technique, technique
+
+Location = tuple[str | int, ...]
+
+
+def located(problem: str, *location: str | int, given: Any = None) -> ValidationError:
+    """A validation error with one plain sentence at one place."""
+    detail = InitErrorDetails(
+        type=PydanticCustomError("archon", "{problem}", {"problem": problem}), loc=location, input=given
+    )
+    return ValidationError.from_exception_data("Architecture", [detail])
+
+
+def _nested(error: ValidationError, *prefix: str | int) -> ValidationError:
+    """The same errors, seen from further out."""
+    details: list[InitErrorDetails] = [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], "{problem}", {"problem": line["msg"]}),  # type: ignore[arg-type]
+            loc=(*prefix, *line["loc"]),
+            input=line["input"],
+        )
+        for line in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details)
+
+
+def parse_component(value: Any) -> Technique:
+    """A technique from ``{kind: settings}``, from a bare ``kind``, or from itself.
+
+    Raises:
+        ValidationError: It is neither, or its settings are wrong; locations start with the kind.
+    """
+    if isinstance(value, Technique):
+        return value
+    if isinstance(value, str):
+        value = {value: None}
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise located("a layer is one technique with its settings, such as `generate: {n: 8}`", given=value)
+    ((kind, settings),) = value.items()
+    try:
+        cls = technique(str(kind))
+    except ConfigError as error:
+        raise located(str(error), str(kind), given=settings) from None
+    try:
+        return cls.model_validate({} if settings is None else settings)
+    except ValidationError as error:
+        raise _nested(error, str(kind)) from None
+
+
+def parse_layer(value: Any) -> tuple[Technique, ...]:
+    """The techniques of one layer: one, or a list that runs in parallel."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        components = []
+        for index, item in enumerate(value):
+            try:
+                components.append(parse_component(item))
+            except ValidationError as error:
+                raise _nested(error, index) from None
+        if not components:
+            raise located("a layer needs at least one technique", given=value)
+        return tuple(components)
+    return (parse_component(value),)
+
+
+def component_to_data(component: Technique) -> dict[str, Any]:
+    """The inverse of :func:`parse_component`, without settings that are unset by default."""
+    settings = component.model_dump(mode="json")
+    unset = {name for name, info in type(component).model_fields.items() if info.default is None}
+    return {component.kind: {k: v for k, v in settings.items() if not (v is None and k in unset)}}
+
+
+def _layer_to_data(layer: tuple[Technique, ...]) -> Any:
+    data = [component_to_data(component) for component in layer]
+    return data[0] if len(data) == 1 else data
+
+
+class _LayerSchema:
+    """Describes a layer to editors as one technique or a list of them."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        component = {"$ref": "#/$defs/Component"}
+        return {"anyOf": [component, {"type": "array", "items": component, "minItems": 1}]}
+
+
+Layer = Annotated[
+    tuple[SerializeAsAny[Technique], ...],
+    BeforeValidator(parse_layer),
+    PlainSerializer(_layer_to_data),
+    _LayerSchema(),
+]
+"""Techniques that run side by side; their candidates are concatenated in this order."""
+
+
+def _parse_model(value: Any) -> Any:
+    return {"use": value} if isinstance(value, str) else value
+
+
+class _AnswerSchema:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}
+
+
+class Architecture(BaseModel):
+    """Models and the layers of techniques stacked over them.
+
+    The answer is the first candidate of the last layer.
+
+    Attributes:
+        name: What to call it in tables and records.
+        description: One line for people.
+        models: The models by role.
+        layers: Run one after the other.
+        answer: How to find the final answer in a text and compare two of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
+    description: str = ""
+    models: dict[str, Annotated[ModelSpec, BeforeValidator(_parse_model)]] = {}
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    answer: Annotated[
+        SerializeAsAny[AnswerFormat],
+        BeforeValidator(parse_answer_format),
+        PlainSerializer(answer_format_to_data),
+        _AnswerSchema(),
+    ] = TextAnswer()
+
+    @field_validator("models")
+    @classmethod
+    def _roles_are_names(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+        for role in models:
+            if "/" in role:
+                raise located("a role is a plain name; write the provider and model under `use`", role)
+        return models
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for component in self.layers[0]:
+            if component.needs_candidates:
+                raise located(
+                    f"{component.kind} works on candidates and no layer before it makes any; "
+                    "start with a layer that does, such as generate",
+                    "layers",
+                    0,
+                )
+        for location, component in self.components():
+            for field, ref in component.model_refs():
+                place = (*location, component.kind, *field.split("."))
+                if "/" in ref:
+                    try:
+                        ModelSpec(use=ref)
+                    except ValidationError as error:
+                        raise located(error.errors()[0]["msg"].removeprefix("Value error, "), *place) from None
+                elif ref not in self.models:
+                    raise located(unknown("model", ref, self.models), *place, given=ref)
+        return self
+
+    def components(self) -> Iterator[tuple[Location, Technique]]:
+        """Every component in document order, with the place it has in the document."""
+        for i, layer in enumerate(self.layers):
+            for j, component in enumerate(layer):
+                yield (("layers", i) if len(layer) == 1 else ("layers", i, j)), component
+
+    def specs(self) -> dict[str, ModelSpec]:
+        """The models that the layers really use, by reference."""
+        refs = {ref for _, component in self.components() for _, ref in component.model_refs()}
+        return {ref: self.models[ref] if ref in self.models else ModelSpec(use=ref) for ref in sorted(refs)}
+
+    def to_data(self) -> dict[str, Any]:
+        """The architecture as plain data that :meth:`model_validate` reads back to an equal one."""
+        data = self.model_dump(mode="json", exclude_none=True)
+        data["models"] = {
+            role: spec.model_dump(mode="json", exclude_defaults=True) for role, spec in self.models.items()
+        }
+        return data

@@ -1,0 +1,52 @@
+"""Writes every attempt at a request into the ledger and tells the observer."""
+
+from __future__ import annotations
+
+import time
+
+from archon.cost import Charge, Ledger, Price, Usage
+from archon.errors import ModelError
+from archon.models.base import Model, Reply, Request
+from archon.models.wrapper import Wrapper
+from archon.trace import Event, Observer
+
+
+class Metered(Wrapper):
+    """A model whose every attempt is charged, answered or not."""
+
+    def __init__(self, model: Model, price: Price | None, ledger: Ledger, observe: Observer) -> None:
+        super().__init__(model)
+        self._price = price
+        self._ledger = ledger
+        self._observe = observe
+
+    async def complete(self, request: Request) -> Reply:
+        """Complete and record usage, seconds and cost, or the reason of the failure."""
+        started = time.monotonic()
+        try:
+            reply = await self._model.complete(request)
+        except ModelError as error:
+            self._record(request, None, time.monotonic() - started, error)
+            raise
+        self._record(request, reply.usage, time.monotonic() - started, None)
+        return reply
+
+    def _record(self, request: Request, usage: Usage | None, seconds: float, error: ModelError | None) -> None:
+        tag = request.tag
+        dollars = None if self._price is None or usage is None else self._price.of(usage)
+        usage = usage or Usage()
+        reason = None if error is None else error.reason
+        charge = Charge(tag.question, tag.layer, tag.technique, self.name, usage, dollars, seconds, reason)
+        self._ledger.add(charge, tag.run)
+        data = {
+            "model": self.name,
+            "stream": request.stream,
+            "indices": list(request.indices),
+            "prompt_tokens": usage.prompt,
+            "completion_tokens": usage.completion,
+            "dollars": dollars,
+            "seconds": round(seconds, 4),
+        }
+        if error is not None:
+            data["error"] = f"{reason}: {error}"
+        self._observe(Event("call", tag.question, tag.layer, data))

@@ -1,0 +1,39 @@
+"""Makes endpoints alike: whatever one supports, a completion means the same thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archon.errors import PermanentError
+from archon.models.base import Completion, Reply, Request
+from archon.models.wrapper import Wrapper
+
+
+class Normalised(Wrapper):
+    """A model whose continuations never repeat their prefix and never run past a stop string."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Complete, then undo the endpoint's habits.
+
+        Raises:
+            PermanentError: The endpoint cannot continue an assistant message.
+        """
+        prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
+        if prefix and self.capabilities.prefix == "unsupported":
+            raise PermanentError(
+                f"{self.name}: the endpoint does not continue an assistant message", reason="prefix"
+            )
+        reply = await self._model.complete(request)
+        completions = tuple(self._clean(c, prefix, request.sampling.stop) for c in reply.completions)
+        return replace(reply, completions=completions)
+
+    def _clean(self, completion: Completion, prefix: str, stop: tuple[str, ...]) -> Completion:
+        text = completion.text
+        if prefix and self.capabilities.prefix == "echoes":
+            text = text.removeprefix(prefix)
+        finish = completion.finish_reason
+        if not self.capabilities.stop:
+            ends = [place for s in stop if (place := text.find(s)) >= 0]
+            if ends:
+                text, finish = text[: min(ends)], "stop"
+        return replace(completion, text=text, finish_reason=finish)

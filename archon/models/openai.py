@@ -1,0 +1,197 @@
+"""Any endpoint that speaks the OpenAI chat completions protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Never
+
+from archon.cost import Usage
+from archon.errors import PermanentError, TransientError
+from archon.models.base import Capabilities, Completion, Reply, Request, TokenLogprob
+from archon.models.transport import HttpReply, Transport
+
+TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+REASONS: Mapping[int, str] = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    408: "timeout",
+    429: "rate_limit",
+    503: "overloaded",
+}
+
+
+class OpenAIModel:
+    """One model behind one OpenAI-compatible endpoint.
+
+    Args:
+        name: How people call it, such as ``openai/gpt-4o-mini``.
+        model: The name the endpoint knows.
+        endpoint: The root of the API, which together with ``model`` is its identity.
+        transport: How requests get there.
+        capabilities: What the endpoint supports.
+        timeout: Seconds to wait for one reply.
+        max_tokens_field: What the endpoint calls the limit on completion tokens.
+        secret: The key, so that no message of the server can repeat it.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: str,
+        endpoint: str,
+        transport: Transport,
+        capabilities: Capabilities,
+        timeout: float = 600.0,
+        max_tokens_field: str = "max_tokens",
+        secret: str | None = None,
+    ) -> None:
+        self.name = name
+        self.identity = f"{endpoint.rstrip('/')} {model}"
+        self.capabilities = capabilities
+        self._model = model
+        self._transport = transport
+        self._timeout = timeout
+        self._max_tokens_field = max_tokens_field
+        self._secret = secret
+
+    async def complete(self, request: Request) -> Reply:
+        """Post one chat completion request with ``n`` the number of indices."""
+        reply = await self._transport.post("/chat/completions", self._body(request), self._timeout)
+        if reply.status != 200:
+            self._refuse(reply.status, reply)
+        try:
+            data = json.loads(reply.body)
+        except ValueError:
+            raise TransientError(f"{self.name}: the reply is not JSON", reason="malformed") from None
+        if isinstance(data, dict) and isinstance(data.get("error"), dict):
+            code = data["error"].get("code")
+            self._refuse(code if isinstance(code, int) else 502, reply)
+        try:
+            usage = _usage(data.get("usage"))
+            choices = sorted(data["choices"], key=lambda choice: choice.get("index", 0))
+            completions = tuple(_completion(choice, usage, len(choices)) for choice in choices)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            problem = f"{self.name}: the reply is not a chat completion ({type(error).__name__}: {error})"
+            raise TransientError(problem, reason="malformed") from None
+        if len(completions) != len(request.indices):
+            raise PermanentError(
+                f"{self.name}: asked for {len(request.indices)} choices and got {len(completions)}; "
+                "`archon models probe` finds out what the endpoint supports",
+                reason="choices",
+            )
+        return Reply(completions, usage)
+
+    async def aclose(self) -> None:
+        """Nothing to release: the pool owns the connections."""
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in request.messages]
+        body: dict[str, Any] = {"model": self._model, "messages": messages}
+        if sampling.temperature is not None:
+            body["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            body["top_p"] = sampling.top_p
+        if sampling.max_tokens is not None:
+            body[self._max_tokens_field] = sampling.max_tokens
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if sampling.top_logprobs is not None:
+            body["logprobs"] = True
+            body["top_logprobs"] = sampling.top_logprobs
+        if len(request.indices) > 1:
+            body["n"] = len(request.indices)
+        if self.capabilities.seed:
+            body["seed"] = request.wire_seed()
+        if request.messages[-1].role == "assistant":
+            if self.capabilities.prefix_style == "continue_final_message":
+                body.update(add_generation_prompt=False, continue_final_message=True)
+            elif self.capabilities.prefix_style == "message_prefix":
+                messages[-1]["prefix"] = True
+        body.update(sampling.extra)
+        return body
+
+    def _refuse(self, status: int, reply: HttpReply) -> Never:
+        """Raise what an error reply means, in the server's words but never with the key in them."""
+        said = _error_message(reply.body)
+        if self._secret:
+            said = said.replace(self._secret, "***")
+        message = f"{self.name}: HTTP {status}: {said}"
+        reason = REASONS.get(status, "server_error" if status >= 500 else "refused")
+        if status in TRANSIENT_STATUSES or status >= 500:
+            retry_after = parse_retry_after(reply.headers.get("retry-after"))
+            raise TransientError(message, reason=reason, status=status, retry_after=retry_after)
+        raise PermanentError(message, reason=reason, status=status)
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a ``Retry-After`` header in either of its forms (seconds or a date)."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _error_message(body: bytes) -> str:
+    try:
+        error = json.loads(body)["error"]
+        return str(error["message"] if isinstance(error, dict) else error)
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace").strip() or "no explanation"
+
+
+def _usage(data: Any) -> Usage | None:
+    if not isinstance(data, dict) or "prompt_tokens" not in data:
+        return None
+    prompt_details = data.get("prompt_tokens_details") or {}
+    completion_details = data.get("completion_tokens_details") or {}
+    return Usage(
+        prompt=int(data["prompt_tokens"]),
+        cached=int(prompt_details.get("cached_tokens") or 0),
+        completion=int(data.get("completion_tokens") or 0),
+        reasoning=int(completion_details.get("reasoning_tokens") or 0),
+    )
+
+
+def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int) -> Completion:
+    message = choice["message"]
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("content is not text")
+    whole = usage or Usage()
+    own = Usage(whole.prompt, whole.cached, whole.completion // choices, whole.reasoning // choices)
+    return Completion(
+        text=content or message.get("refusal") or "",
+        finish_reason=choice.get("finish_reason") or "unknown",
+        usage=own,
+        logprobs=_logprobs(choice.get("logprobs")),
+        reasoning=message.get("reasoning_content") or message.get("reasoning"),
+    )
+
+
+def _logprobs(data: Any) -> tuple[TokenLogprob, ...] | None:
+    if not data or not data.get("content"):
+        return None
+    return tuple(
+        TokenLogprob(
+            token["token"],
+            float(token["logprob"]),
+            tuple((other["token"], float(other["logprob"])) for other in token.get("top_logprobs") or ()),
+        )
+        for token in data["content"]
+    )

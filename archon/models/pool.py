@@ -1,0 +1,119 @@
+"""Models from their specifications, with everything they share: connections, limits, local servers."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import httpx
+import openai
+
+from archon.errors import ConfigError
+from archon.models.base import Capabilities, Model
+from archon.models.limit import Limited, Limiter
+from archon.models.local import LocalServers
+from archon.models.normalise import Normalised
+from archon.models.openai import OpenAIModel
+from archon.models.probe import known_capabilities
+from archon.models.providers import LOCAL, PROVIDERS
+from archon.models.spec import SECRET_REFERENCE, ModelSpec
+from archon.models.transport import AiohttpTransport, ClientTransport, Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONCURRENCY = 256
+NO_KEY = "none"
+
+
+class ModelPool:
+    """Makes models and owns what they share; use it as an async context manager."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[str, Limiter] = {}
+        self._local = LocalServers()
+        self._http = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY))
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
+        self._local.close()
+
+    async def model(self, spec: ModelSpec) -> Model:
+        """The model of a specification, limited and normalised.
+
+        Raises:
+            ConfigError: Its key or its weights are missing.
+        """
+        return await (self._local_model(spec) if spec.provider == LOCAL else self._remote_model(spec))
+
+    async def _local_model(self, spec: ModelSpec) -> Model:
+        server = await self._local.start(spec.model)
+        model = OpenAIModel(
+            name=spec.use,
+            model=spec.model,
+            endpoint=server.identity,
+            transport=self._transport(server.base_url, None),
+            capabilities=server.capabilities,
+            timeout=spec.timeout,
+        )
+        return Limited(Normalised(model), self._limiter(server.base_url, server.slots))
+
+    async def _remote_model(self, spec: ModelSpec) -> Model:
+        provider = PROVIDERS[spec.provider]
+        replaced = os.environ.get(provider.base_url_variable or "")
+        base_url = spec.base_url or replaced or provider.base_url
+        custom = base_url != provider.base_url
+        key = _key(spec, required=not custom)
+        assumed = Capabilities(multiple=provider.multiple and not custom, seed=provider.seed)
+        model = OpenAIModel(
+            name=spec.use,
+            model=spec.model,
+            endpoint=base_url,
+            transport=self._transport(base_url, key),
+            capabilities=known_capabilities(base_url, spec.model) or assumed,
+            timeout=spec.timeout,
+            max_tokens_field="max_tokens" if custom else provider.max_tokens_field,
+            secret=key,
+        )
+        return Limited(Normalised(model), self._limiter(base_url, spec.concurrency or CONCURRENCY))
+
+    def _limiter(self, endpoint: str, limit: int) -> Limiter:
+        return self._limiters.setdefault(endpoint, Limiter(limit))
+
+    def _transport(self, base_url: str, key: str | None) -> Transport:
+        client = openai.AsyncOpenAI(base_url=base_url, api_key=key or NO_KEY, http_client=self._http)  # type: ignore[arg-type]
+        if find_spec("aiohttp") is None:
+            return ClientTransport(client)
+        import aiohttp
+
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+        return AiohttpTransport(client, self._session)
+
+
+def _key(spec: ModelSpec, *, required: bool) -> str | None:
+    """The key of an endpoint, from the environment.
+
+    Raises:
+        ConfigError: The endpoint needs one and the variable is not set.
+    """
+    named = SECRET_REFERENCE.fullmatch(spec.api_key) if spec.api_key else None
+    variable = named[1] if named else PROVIDERS[spec.provider].key_variable
+    key = os.environ.get(variable) if variable else None
+    if not key and (named or (required and variable)):
+        raise ConfigError(
+            f"{spec.use} needs an API key and {variable} is not set: "
+            f"export {variable}=…, or name another variable under `api_key`."
+        )
+    return key or None

@@ -1,0 +1,69 @@
+"""Write one better answer out of all candidates."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from archon.errors import ModelError
+from archon.knobs import IntKnob
+from archon.state import Candidate, Failure, State
+from archon.technique import Context, ModelRef, Sampled
+from techniques.prompts import CandidatesPrompt, conversation, listing, render
+
+PROMPT = """\
+Below are a question and {count} numbered responses to it by different authors.
+
+Question:
+{question}
+
+Responses:
+{candidates}
+
+Write the best possible answer to the question. Weigh the responses critically, since some of them may be wrong or \
+one-sided: take over what is right, correct what is not, and resolve contradictions by reasoning, not by counting. \
+Answer the question directly and completely, in the form it asks for, without mentioning the responses{remarks}."""
+
+REMARKS = " or the remarks on them"
+LENGTH = "\n\nDo not write more than the best of the responses does."
+
+
+class Fuse(Sampled, kind="fuse"):
+    """Write one better answer out of all candidates.
+
+    The fuser sees every candidate with the remarks on it, and the conversation. Its answers replace the candidates
+    and start without remarks or scores. Draws that fail are recorded, and the layer fails only if all of them do.
+    Cost: n completions.
+
+    Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; generative fusion as in Jiang et al. 2023
+    (LLM-Blender, arXiv:2306.02561).
+    """
+
+    model: ModelRef
+    n: Annotated[int, Field(ge=1), IntKnob(1, 10)] = 1
+    length_control: bool = False
+    prompt: CandidatesPrompt = None
+
+    async def __call__(self, state: State, context: Context) -> State:
+        """Replace the candidates by ``n`` fusions of them."""
+        prompt = render(
+            (self.prompt or PROMPT) + (LENGTH if self.length_control else ""),
+            count=str(len(state.candidates)),
+            question=state.task.question,
+            candidates=listing(state.candidates),
+            remarks=REMARKS if any(candidate.critiques for candidate in state.candidates) else "",
+        )
+        outcomes = await context.attempt(
+            self.model, conversation(state.task, prompt), n=self.n, **self.overrides
+        )
+        errors = [outcome for outcome in outcomes if isinstance(outcome, ModelError)]
+        if len(errors) == len(outcomes):
+            raise errors[0]
+        candidates = [
+            Candidate(outcome.text, f"{context.layer}/{self.model}#{index}")
+            for index, outcome in enumerate(outcomes)
+            if not isinstance(outcome, ModelError)
+        ]
+        failures = [Failure(context.layer, "call", str(error)) for error in errors]
+        return state.with_candidates(candidates).with_failures(failures)

@@ -1,0 +1,54 @@
+"""How candidates and questions are shown to a model, the same way in every technique."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from archon.state import Candidate, Message, Task
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def render(template: str, **values: str) -> str:
+    """Fill ``{name}`` placeholders; braces that name no value stay as they are, as does text inside values."""
+    return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def requires(*names: str) -> AfterValidator:
+    """A check that a prompt of the user's own mentions everything the model has to see."""
+
+    def check(template: str | None) -> str | None:
+        missing = [f"{{{name}}}" for name in names if template is not None and f"{{{name}}}" not in template]
+        if missing:
+            raise ValueError(f"the prompt must contain {' and '.join(missing)}")
+        return template
+
+    return AfterValidator(check)
+
+
+CandidatesPrompt = Annotated[str | None, requires("question", "candidates")]
+"""A prompt that shows the question and all candidates; ``None`` for the built-in one."""
+
+CandidatePrompt = Annotated[str | None, requires("question", "candidate")]
+"""A prompt that shows the question and one candidate; ``None`` for the built-in one."""
+
+
+def listing(candidates: Sequence[Candidate]) -> str:
+    """The candidates numbered from 1, each followed by the remarks on it."""
+    parts = []
+    for number, candidate in enumerate(candidates, start=1):
+        part = f"[{number}]\n{candidate.text.strip()}"
+        if candidate.critiques:
+            remarks = "\n".join(critique.strip() for critique in candidate.critiques)
+            part += f"\n\nRemarks on [{number}]:\n{remarks}"
+        parts.append(part)
+    return "\n\n".join(parts)
+
+
+def conversation(task: Task, prompt: str) -> tuple[Message, ...]:
+    """The caller's system message and earlier turns, with ``prompt`` in place of the question it shows."""
+    return task.with_question(prompt)

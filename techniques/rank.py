@@ -1,0 +1,74 @@
+"""Order candidates by quality with one listwise judgement and keep the best."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field
+
+from archon.knobs import IntKnob
+from archon.state import Failure, State
+from archon.technique import Context, ModelRef, Sampled
+from techniques.prompts import CandidatesPrompt, conversation, listing, render
+
+PROMPT = """\
+Below are a question and {count} numbered responses to it.
+
+Question:
+{question}
+
+Responses:
+{candidates}
+
+Rank the responses from best to worst by how correct and how helpful they are. Their order above means nothing. \
+Reply with one line that holds every number exactly once, best first, like this: [2] > [1] > [3]. Do not explain."""
+
+NUMBER = re.compile(r"\[\s*(\d{1,6})\s*\]")
+CHAIN = re.compile(r"\[?\s*\d{1,6}\s*\]?(?:\s*[>≻]\s*\[?\s*\d{1,6}\s*\]?)+")
+
+
+class Rank(Sampled, kind="rank"):
+    """Order candidates by quality with one listwise judgement and keep the best.
+
+    The judge sees every candidate with the remarks on it. Candidates it leaves out follow in their earlier order;
+    a reply that names none is recorded and leaves the order as it was. Cost: 1 completion, none for one candidate.
+
+    Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; listwise prompting as in Sun et al. 2023
+    (RankGPT, arXiv:2304.09542).
+    """
+
+    model: ModelRef
+    keep: Annotated[int, Field(ge=1), IntKnob(1, 10)] = 5
+    prompt: CandidatesPrompt = None
+
+    async def __call__(self, state: State, context: Context) -> State:
+        """Put the candidates in the judge's order and keep the first ``keep``."""
+        if len(state.candidates) == 1:
+            return state
+        prompt = render(
+            self.prompt or PROMPT,
+            count=str(len(state.candidates)),
+            question=state.task.question,
+            candidates=listing(state.candidates),
+        )
+        (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)
+        order = parse_ranking(reply.text, len(state.candidates))
+        if order is None:
+            failure = Failure(context.layer, "parse", "the ranking names no candidate; the order was kept")
+            return state.with_candidates(state.candidates[: self.keep]).with_failures([failure])
+        return state.with_candidates(state.candidates[index] for index in order[: self.keep])
+
+
+def parse_ranking(reply: str, count: int) -> list[int] | None:
+    """The ranking in a reply as a permutation of ``range(count)``, best first.
+
+    The last chain such as ``[2] > [1]`` counts, or without one all bracketed numbers. Repeated and impossible
+    numbers are passed over; candidates not named follow in their earlier order. ``None`` if none is named.
+    """
+    chains = CHAIN.findall(reply)
+    numbers = re.findall(r"\d+", chains[-1]) if chains else NUMBER.findall(reply)
+    named = list(dict.fromkeys(int(number) - 1 for number in numbers if 1 <= int(number) <= count))
+    if not named:
+        return None
+    return named + [index for index in range(count) if index not in set(named)]
