@@ -41,7 +41,7 @@ def _nested(error: ValidationError, *prefix: str | int) -> ValidationError:
     """The same errors, seen from further out."""
     details: list[InitErrorDetails] = [
         InitErrorDetails(
-            type=PydanticCustomError(line["type"], "{problem}", {"problem": line["msg"]}),  # type: ignore[arg-type]
+            type=PydanticCustomError(line["type"], "{problem}", {"problem": line["msg"]}),
             loc=(*prefix, *line["loc"]),
             input=line["input"],
         )

@@ -38,7 +38,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     def work() -> None:
         try:
             outcome.append(asyncio.run(coroutine))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=work, name="archon")

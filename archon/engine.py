@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -82,9 +82,7 @@ class _Branch:
     def fork(self, label: str | int) -> _Branch:
         return _Branch(self._resources, self._task, self._tag, f"{self._stream}/{label}")
 
-    async def sample(
-        self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any
-    ) -> list[Completion]:
+    async def sample(self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any) -> list[Completion]:
         requests = self._requests(model, messages, n, sampling)
         replies = await gather(self._resources.models[model].complete(request) for request in requests)
         return [completion for reply in replies for completion in reply.completions]
@@ -102,9 +100,7 @@ class _Branch:
         outcomes = await gather(one(request) for request in self._requests(model, messages, n, sampling))
         return [outcome for part in outcomes for outcome in part]
 
-    def _requests(
-        self, model: str, messages: Sequence[Message], n: int, overrides: Mapping[str, Any]
-    ) -> list[Request]:
+    def _requests(self, model: str, messages: Sequence[Message], n: int, overrides: Mapping[str, Any]) -> list[Request]:
         """The requests that buy the next ``n`` draws: one, or singles where the endpoint cannot do several."""
         conversation = tuple(messages)
         sampling = self._resources.samplings[model].override(**overrides)
@@ -158,6 +154,7 @@ class Engine:
         models: Models by reference that replace those of the architecture, such as scripted ones.
         seed: Decides every draw.
         retry: Bounds on retrying.
+        ledger: Where charges are recorded; one of its own if not given.
         observe: Told every event as it happens.
     """
 
@@ -169,10 +166,11 @@ class Engine:
         models: Mapping[str, Model] | None = None,
         seed: int = 0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        ledger: Ledger | None = None,
         observe: Observer = ignore,
     ) -> None:
         self.architecture = architecture
-        self.ledger = Ledger()
+        self.ledger = Ledger() if ledger is None else ledger
         self._pool = pool
         self._own_pool: ModelPool | None = None
         self._given = dict(models or {})
@@ -233,7 +231,7 @@ class Engine:
                 error = ArchonError("the last layer left no candidate")
         except ArchonError as caught:
             error = caught
-        except Exception as caught:  # noqa: BLE001 - a defect in one technique must not lose the other questions
+        except Exception as caught:
             error = caught
         result = self._result(state, self.ledger.of_run(run), error, time.monotonic() - started)
         self._observe(Event("question", task.id, "", _summary(result)))
@@ -310,7 +308,11 @@ def _candidate_data(candidate: Candidate) -> dict[str, Any]:
 
 
 def _summary(result: Result) -> dict[str, Any]:
-    data: dict[str, Any] = {"status": result.status, "answer": result.answer, "seconds": round(result.seconds, 4)}
+    data: dict[str, Any] = {
+        "status": result.status,
+        "answer": result.answer,
+        "seconds": round(result.seconds, 4),
+    }
     if result.error is not None:
         data["error"] = describe(result.error)
     return data

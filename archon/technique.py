@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,9 +64,7 @@ class Context(Protocol):
         """The path of the layer, such as ``1.rank``; it names the layer in origins and failures."""
         ...
 
-    async def sample(
-        self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any
-    ) -> list[Completion]:
+    async def sample(self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any) -> list[Completion]:
         """Draw ``n`` independent completions; all of them or the first error.
 
         Args:

@@ -125,7 +125,7 @@ _Opening.kind = "opening"
 class _Curtain(Technique):
     """Remembers the state that reaches it."""
 
-    seen: list[State] = []
+    seen: list[State]
 
     async def __call__(self, state: State, context: Context) -> State:
         """Remember and pass on."""

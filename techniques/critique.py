@@ -47,9 +47,7 @@ class Critique(Sampled, kind="critique"):
         """Add one remark to every candidate."""
         together = await self._ask(state, state.candidates, context)
         missing = [index for index, critique in enumerate(together) if critique is None]
-        alone = await gather(
-            self._ask_alone(state, state.candidates[index], context.fork(index)) for index in missing
-        )
+        alone = await gather(self._ask_alone(state, state.candidates[index], context.fork(index)) for index in missing)
         critiques: list[str | Failure | None] = list(together)
         for index, critique in zip(missing, alone, strict=True):
             critiques[index] = critique
@@ -60,9 +58,7 @@ class Critique(Sampled, kind="critique"):
         failures = [critique for critique in critiques if isinstance(critique, Failure)]
         return state.with_candidates(candidates).with_failures(failures)
 
-    async def _ask(
-        self, state: State, candidates: tuple[Candidate, ...], context: Context
-    ) -> list[str | None]:
+    async def _ask(self, state: State, candidates: tuple[Candidate, ...], context: Context) -> list[str | None]:
         prompt = render(
             self.prompt or PROMPT,
             count=str(len(candidates)),

@@ -54,9 +54,7 @@ class Fuse(Sampled, kind="fuse"):
             candidates=listing(state.candidates),
             remarks=REMARKS if any(candidate.critiques for candidate in state.candidates) else "",
         )
-        outcomes = await context.attempt(
-            self.model, conversation(state.task, prompt), n=self.n, **self.overrides
-        )
+        outcomes = await context.attempt(self.model, conversation(state.task, prompt), n=self.n, **self.overrides)
         errors = [outcome for outcome in outcomes if isinstance(outcome, ModelError)]
         if len(errors) == len(outcomes):
             raise errors[0]

@@ -46,9 +46,7 @@ class Generate(Sampled, kind="generate"):
         for _, ref in self.model_refs():
             branches.append((ref, context.fork(occurrences[ref])))
             occurrences[ref] += 1
-        outcomes = await gather(
-            branch.attempt(ref, messages, n=self.n, **self.overrides) for ref, branch in branches
-        )
+        outcomes = await gather(branch.attempt(ref, messages, n=self.n, **self.overrides) for ref, branch in branches)
         candidates: list[Candidate] = []
         errors: list[ModelError] = []
         for (ref, _), drawn in zip(branches, outcomes, strict=True):

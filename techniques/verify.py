@@ -57,9 +57,7 @@ class Verify(Sampled, kind="verify"):
         passed: list[Candidate] = []
         while len(checked) < len(state.candidates) and len(passed) < wanted:
             batch = range(len(checked), min(len(checked) + wanted, len(state.candidates)))
-            outcomes = await gather(
-                self._check(state, state.candidates[index], context.fork(index)) for index in batch
-            )
+            outcomes = await gather(self._check(state, state.candidates[index], context.fork(index)) for index in batch)
             for candidate, failure in outcomes:
                 checked.append(candidate)
                 if failure:
@@ -68,9 +66,7 @@ class Verify(Sampled, kind="verify"):
         kept = passed[:wanted] or checked
         return state.with_candidates(kept).with_failures(failures)
 
-    async def _check(
-        self, state: State, candidate: Candidate, context: Context
-    ) -> tuple[Candidate, Failure | None]:
+    async def _check(self, state: State, candidate: Candidate, context: Context) -> tuple[Candidate, Failure | None]:
         prompt = render(self.prompt or PROMPT, question=state.task.question, candidate=candidate.text.strip())
         asked = conversation(state.task, prompt)
         try:

@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, Self
 from archon.cost import Usage
 from archon.state import Message
 
+NO_USAGE = Usage()
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -121,7 +123,7 @@ class Completion:
 
     text: str
     finish_reason: str = "stop"
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     logprobs: tuple[TokenLogprob, ...] | None = None
     reasoning: str | None = None
 

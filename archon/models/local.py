@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from archon.errors import ConfigError
 from archon.models.base import Capabilities
+from archon.models.catalogue import find
 from archon.models.llama import LlamaServer
-from archon.models.weights import file_hash, find, locate
+from archon.models.weights import locate
 
 SLOTS = 8
 CONTEXT = 4096
@@ -70,5 +72,6 @@ def _weights(model: str) -> tuple[Path, str]:
         path = Path(model).expanduser().resolve()
         if not path.is_file():
             raise ConfigError(f"local/{model}: there is no such file.")
-        return path, file_hash(path)
+        with path.open("rb") as file:
+            return path, hashlib.file_digest(file, "sha256").hexdigest()
     return locate(model), find(model).sha256

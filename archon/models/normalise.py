@@ -20,9 +20,7 @@ class Normalised(Wrapper):
         """
         prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
         if prefix and self.capabilities.prefix == "unsupported":
-            raise PermanentError(
-                f"{self.name}: the endpoint does not continue an assistant message", reason="prefix"
-            )
+            raise PermanentError(f"{self.name}: the endpoint does not continue an assistant message", reason="prefix")
         reply = await self._model.complete(request)
         completions = tuple(self._clean(c, prefix, request.sampling.stop) for c in reply.completions)
         return replace(reply, completions=completions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Never
@@ -89,6 +90,12 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Nothing to release: the pool owns the connections."""
+
+    def with_capabilities(self, capabilities: Capabilities) -> OpenAIModel:
+        """The same model, taken to support something else."""
+        other = copy(self)
+        other.capabilities = capabilities
+        return other
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling

@@ -13,7 +13,7 @@ import openai
 from archon.errors import ConfigError
 from archon.models.base import Capabilities, Model
 from archon.models.limit import Limited, Limiter
-from archon.models.local import LocalServers
+from archon.models.local import SLOTS, LocalServers
 from archon.models.normalise import Normalised
 from archon.models.openai import OpenAIModel
 from archon.models.probe import known_capabilities
@@ -54,11 +54,19 @@ class ModelPool:
         Raises:
             ConfigError: Its key or its weights are missing.
         """
+        bare = await self.bare_model(spec)
+        endpoint = bare.identity.rpartition(" ")[0]
+        limit = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
+        limiter = self._limiters.setdefault(endpoint, Limiter(limit))
+        return Limited(Normalised(bare), limiter)
+
+    async def bare_model(self, spec: ModelSpec) -> OpenAIModel:
+        """The model with nothing around it, for probing."""
         return await (self._local_model(spec) if spec.provider == LOCAL else self._remote_model(spec))
 
-    async def _local_model(self, spec: ModelSpec) -> Model:
+    async def _local_model(self, spec: ModelSpec) -> OpenAIModel:
         server = await self._local.start(spec.model)
-        model = OpenAIModel(
+        return OpenAIModel(
             name=spec.use,
             model=spec.model,
             endpoint=server.identity,
@@ -66,16 +74,14 @@ class ModelPool:
             capabilities=server.capabilities,
             timeout=spec.timeout,
         )
-        return Limited(Normalised(model), self._limiter(server.base_url, server.slots))
 
-    async def _remote_model(self, spec: ModelSpec) -> Model:
+    async def _remote_model(self, spec: ModelSpec) -> OpenAIModel:
         provider = PROVIDERS[spec.provider]
-        replaced = os.environ.get(provider.base_url_variable or "")
-        base_url = spec.base_url or replaced or provider.base_url
+        base_url = base_url_of(spec)
         custom = base_url != provider.base_url
         key = _key(spec, required=not custom)
         assumed = Capabilities(multiple=provider.multiple and not custom, seed=provider.seed)
-        model = OpenAIModel(
+        return OpenAIModel(
             name=spec.use,
             model=spec.model,
             endpoint=base_url,
@@ -85,10 +91,6 @@ class ModelPool:
             max_tokens_field="max_tokens" if custom else provider.max_tokens_field,
             secret=key,
         )
-        return Limited(Normalised(model), self._limiter(base_url, spec.concurrency or CONCURRENCY))
-
-    def _limiter(self, endpoint: str, limit: int) -> Limiter:
-        return self._limiters.setdefault(endpoint, Limiter(limit))
 
     def _transport(self, base_url: str, key: str | None) -> Transport:
         client = openai.AsyncOpenAI(base_url=base_url, api_key=key or NO_KEY, http_client=self._http)  # type: ignore[arg-type]
@@ -100,6 +102,13 @@ class ModelPool:
             connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
         return AiohttpTransport(client, self._session)
+
+
+def base_url_of(spec: ModelSpec) -> str:
+    """The root of the API that serves a model which is not local."""
+    provider = PROVIDERS[spec.provider]
+    replaced = os.environ.get(provider.base_url_variable or "")
+    return spec.base_url or replaced or provider.base_url
 
 
 def _key(spec: ModelSpec, *, required: bool) -> str | None:

@@ -1,15 +1,169 @@
-"""Learn what an endpoint really does, by asking it small questions once."""
+"""Learn what an endpoint really does, by asking it small questions once.
+
+Servers accept more than they do: some ignore ``n`` or count the tokens of one choice only, some start over when
+asked to continue, some repeat the text they were to continue. A probe finds out and is remembered, so that every
+model afterwards behaves alike (see :mod:`archon.models.normalise`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from archon.models.base import Capabilities
+from archon.errors import ModelError
+from archon.models.base import Capabilities, Completion, PrefixStyle, Reply, Request, Sampling
+from archon.models.openai import OpenAIModel
+from archon.state import Message
+
+COUNT = (Message("user", "Count from 1 to 20. Write the numbers separated by commas and nothing else."),)
+STORY = (Message("user", "Write one sentence about something surprising."),)
+QUESTION = (Message("user", "Is the sky blue? Answer Yes or No."),)
+PREFIX = "1, 2, 3, 4,"
+STYLES: tuple[PrefixStyle, ...] = ("plain", "continue_final_message", "message_prefix")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was found.
+
+    Attributes:
+        capabilities: What the endpoint supports.
+        findings: One sentence per question asked, by topic.
+    """
+
+    capabilities: Capabilities
+    findings: Mapping[str, str]
+
+
+async def probe(model: OpenAIModel) -> Probe:
+    """Ask an endpoint about a dozen small questions and conclude what it supports.
+
+    Raises:
+        ModelError: It does not answer the simplest of them.
+    """
+    asked = _Asker(model)
+    await asked.must_answer()
+    multiple, several = await asked.multiple()
+    seed, repeats = await asked.seed()
+    stop, ends = await asked.stop()
+    logprobs, tokens = await asked.logprobs()
+    capabilities = Capabilities(multiple=multiple, seed=seed, stop=stop, logprobs=logprobs)
+    capabilities, continues = await asked.prefix(capabilities)
+    findings = {
+        "n > 1": several,
+        "seed": repeats,
+        "stop": ends,
+        "logprobs": tokens,
+        "continuation": continues,
+    }
+    return Probe(capabilities, findings)
+
+
+class _Asker:
+    """Puts the questions to one model."""
+
+    def __init__(self, model: OpenAIModel) -> None:
+        self._model = model
+
+    async def must_answer(self) -> None:
+        await self._model.complete(Request(QUESTION, Sampling(max_tokens=8)))
+
+    async def _ask(self, request: Request, capabilities: Capabilities) -> Reply | ModelError:
+        try:
+            return await self._model.with_capabilities(capabilities).complete(request)
+        except ModelError as error:
+            return error
+
+    async def multiple(self) -> tuple[bool, str]:
+        """Whether three choices come back, differ, and are all counted."""
+        sampling = Sampling(temperature=1.0, max_tokens=24)
+        one = await self._ask(Request(STORY, sampling), Capabilities(seed=False))
+        three = await self._ask(Request(STORY, sampling, indices=(0, 1, 2)), Capabilities(multiple=True, seed=False))
+        if isinstance(three, ModelError):
+            return False, f"not supported: {three}"
+        if isinstance(one, ModelError) or one.usage is None or three.usage is None:
+            return False, "honoured, but the endpoint reports no usage; single requests are sent instead"
+        if len({completion.text for completion in three.completions}) == 1:
+            return False, "three choices at temperature 1 are all the same; single requests are sent instead"
+        written = min(_words(completion) for completion in three.completions)
+        if three.usage.completion < 1.5 * max(one.usage.completion, written):
+            return False, (
+                f"honoured, but usage counts one choice only ({three.usage.completion} tokens for three choices, "
+                f"{one.usage.completion} for one); single requests are sent instead"
+            )
+        return True, "honoured, and every choice is counted"
+
+    async def seed(self) -> tuple[bool, str]:
+        """Whether the same seed gives the same text, and another seed another."""
+        sampling = Sampling(temperature=1.0, max_tokens=24)
+        texts = []
+        for stream in ("a", "a", "b", "c"):
+            reply = await self._ask(Request(STORY, sampling, stream=stream), Capabilities(seed=True))
+            if isinstance(reply, ModelError):
+                return False, f"not supported: {reply}"
+            texts.append(reply.completions[0].text)
+        if texts[0] != texts[1]:
+            return False, "ignored: the same seed gave two texts"
+        if len(set(texts)) == 1:
+            return False, "unclear: every seed gave the same text"
+        return True, "honoured"
+
+    async def stop(self) -> tuple[bool, str]:
+        """Whether a stop string ends the text and is left out of it."""
+        sampling = Sampling(temperature=0.0, max_tokens=48, stop=("7",))
+        reply = await self._ask(Request(COUNT, sampling), Capabilities())
+        if isinstance(reply, ModelError):
+            return False, f"not supported: {reply}"
+        if "7" in reply.completions[0].text:
+            return False, "ignored, or left in the text; cut off on our side instead"
+        return True, "honoured"
+
+    async def logprobs(self) -> tuple[bool, str]:
+        """Whether log-probabilities with alternatives are reported."""
+        sampling = Sampling(temperature=0.0, max_tokens=4, top_logprobs=5)
+        reply = await self._ask(Request(QUESTION, sampling), Capabilities())
+        if isinstance(reply, ModelError):
+            return False, f"not supported: {reply}"
+        tokens = reply.completions[0].logprobs
+        if not tokens:
+            return False, "accepted, but none are returned"
+        if not tokens[0].top:
+            return False, "returned without alternatives"
+        return True, f"returned, with {len(tokens[0].top)} alternatives when asked for 5"
+
+    async def prefix(self, capabilities: Capabilities) -> tuple[Capabilities, str]:
+        """How a trailing assistant message has to be sent to be continued, and whether it is repeated."""
+        sampling = Sampling(temperature=0.0, max_tokens=24)
+        request = Request((*COUNT, Message("assistant", PREFIX)), sampling)
+        for style in STYLES:
+            styled = replace(capabilities, prefix_style=style)
+            reply = await self._ask(request, styled)
+            if isinstance(reply, ModelError):
+                continue
+            text = reply.completions[0].text
+            how = {"plain": "as it is", "continue_final_message": "with continue_final_message"}.get(
+                style, "with prefix: true"
+            )
+            if text.startswith(PREFIX) and _goes_on(text.removeprefix(PREFIX)):
+                return replace(
+                    styled, prefix="echoes"
+                ), f"continued {how}; the prefix is repeated and cut off on our side"
+            if _goes_on(text):
+                return replace(styled, prefix="continues"), f"continued {how}"
+        return capabilities, "not supported: refused, ignored or started over"
+
+
+def _goes_on(text: str) -> bool:
+    return text.strip().startswith("5")
+
+
+def _words(completion: Completion) -> int:
+    return len(completion.text.split())
 
 
 def _cache_file(base_url: str, model: str) -> Path:
@@ -20,7 +174,7 @@ def _cache_file(base_url: str, model: str) -> Path:
 def known_capabilities(base_url: str, model: str) -> Capabilities | None:
     """What an earlier probe of this endpoint and model found, if there was one."""
     try:
-        return Capabilities(**json.loads(_cache_file(base_url, model).read_text()))
+        return Capabilities(**json.loads(_cache_file(base_url, model).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -29,4 +183,4 @@ def remember_capabilities(base_url: str, model: str, capabilities: Capabilities)
     """Keep what a probe found for later runs."""
     file = _cache_file(base_url, model)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(capabilities)))
+    file.write_text(json.dumps(asdict(capabilities)), encoding="utf-8")

@@ -59,7 +59,8 @@ class ModelSpec(BaseModel):
     def _only_a_reference(cls, value: str | None) -> str | None:
         if value is not None and not SECRET_REFERENCE.fullmatch(value):
             raise PydanticCustomError(
-                "secret", "name an environment variable, as in $OPENAI_API_KEY in braces; never write the key itself"
+                "secret",
+                "name an environment variable, as in $OPENAI_API_KEY in braces; never write the key itself",
             )
         return value
 

@@ -7,7 +7,6 @@ is used where the extra ``fast`` is installed.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +48,8 @@ class ClientTransport:
     """Posts through an ``openai.AsyncOpenAI`` client."""
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self._client = client.with_options(max_retries=0)
+        # The package's signatures know httpx2 only, although it takes an httpx client all the same.
+        self._client: Any = client.with_options(max_retries=0)
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> HttpReply:
         """Post with the client's own headers, key and connection pool."""
@@ -88,11 +88,9 @@ class AiohttpTransport:
         data = json.dumps(body, ensure_ascii=False).encode()
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         try:
-            async with self._session.post(
-                self._root + path, data=data, headers=self._headers, timeout=limits
-            ) as reply:
+            async with self._session.post(self._root + path, data=data, headers=self._headers, timeout=limits) as reply:
                 return HttpReply(reply.status, reply.headers, await reply.read())
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TransientError(f"no reply within {timeout:g} s", reason="timeout") from None
         except (aiohttp.ClientError, OSError) as error:
             problem = str(error) or type(error).__name__

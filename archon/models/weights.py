@@ -30,7 +30,17 @@ import platformdirs
 from archon.errors import ConfigError
 from archon.models.catalogue import CATALOGUE, Weights, find
 
-__all__ = ["CATALOGUE", "Progress", "Weights", "find", "installed", "locate", "pull", "weights_dir"]
+__all__ = [
+    "CATALOGUE",
+    "Progress",
+    "Weights",
+    "file_hash",
+    "find",
+    "installed",
+    "locate",
+    "pull",
+    "weights_dir",
+]
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many bytes are done and how many there are; all positional."""
@@ -90,8 +100,8 @@ def pull(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             need = weights.size / 1e9
             raise ConfigError(
-                f"The disk of {directory} is full: {weights.name} takes {need:.1f} GB and a quarter more while it is "
-                "fetched; free some space or set ARCHON_CACHE to another disk."
+                f"The disk of {directory} is full: {weights.name} takes {need:.1f} GB, and a bit more "
+                "while it is fetched; free some space or set ARCHON_CACHE to another disk."
             ) from error
         raise ConfigError(f"The weights of {weights.name} cannot be put in {directory}: {error}.") from error
 
@@ -115,6 +125,12 @@ def installed(*, directory: Path | None = None) -> list[tuple[Weights, Path | No
     directory = weights_dir() if directory is None else directory
     paths = ((weights, directory / weights.filename) for weights in CATALOGUE.values())
     return [(w, path if _verified(w, path, lambda message, done, total: None) else None) for w, path in paths]
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- the cache ---
@@ -210,9 +226,7 @@ class _Assembly:
         """Append bytes; a source that offers more than the file has is refused before it fills the disk."""
         self.done += len(chunk)
         if self.done > self._weights.size:
-            raise _UnavailableError(
-                f"it offers more than the {self._weights.size} bytes of {self._weights.name}"
-            )
+            raise _UnavailableError(f"it offers more than the {self._weights.size} bytes of {self._weights.name}")
         self._file.write(chunk)
         self._digest.update(chunk)
         self._report(message, self.done, self._weights.size)

@@ -1,0 +1,5 @@
+"""The command line: the only place that knows every part."""
+
+from archon.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,48 @@
+"""``archon demo``: three architectures on the same problems, on a real model that needs no key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archon.architecture import Architecture
+from archon.cli.console import progress
+from archon.cli.models import pull_with_progress
+from archon.cli.run import execute, report
+from archon.errors import ConfigError
+from archon.models.catalogue import find
+from archon.source import load_architecture
+from evals.generated import generate_questions
+
+MODEL = "qwen2.5-coder-0.5b"
+FAMILY = "gsm_symbolic"
+ARCHITECTURES = ("single", "vote", "stack")
+
+
+def demo(
+    questions: Annotated[int, typer.Option(min=1, help="How many problems.")] = 8,
+    model: Annotated[str, typer.Option(help="A local model.")] = MODEL,
+    seed: Annotated[int, typer.Option(help="Decides the problems and every draw.")] = 0,
+    configs: Annotated[Path, typer.Option(help="Where the architectures are.")] = Path("configs/architectures"),
+    runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> int:
+    """Compare one sample, a vote and a stack of techniques on a small local model."""
+    weights = find(model)
+    progress().print(f"Fetching {weights.name} ({weights.size / 1e6:,.0f} MB) unless it is here already.")
+    pull_with_progress(weights)
+    problems = generate_questions(FAMILY, questions, seed)
+    architectures = [_load(configs / f"{name}.yaml", model) for name in ARCHITECTURES]
+    settings = {"seed": seed, "questions": questions, "family": FAMILY, "model": model}
+    outcomes, path = execute(architectures, problems, settings, seed=seed, runs=runs)
+    title = f"{questions} word problems ({FAMILY}), local/{model}"
+    return report(outcomes, path, json=json, title=title)
+
+
+def _load(path: Path, model: str) -> Architecture:
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file; run the demo in a checkout, or say --configs.")
+    roles = load_architecture(path).models
+    return load_architecture(path, [f"models.{role}.use=local/{model}" for role in roles])

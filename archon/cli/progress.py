@@ -1,0 +1,70 @@
+"""The live line of a run: questions, calls, tokens and dollars so far."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from archon.cli.console import progress as console
+from archon.cost import Totals
+
+
+class RunProgress:
+    """One bar per architecture on stderr; plain and silent when stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[spent]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console(),
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, name: str, questions: int) -> Bar:
+        """A new bar."""
+        return Bar(self._progress, name, questions)
+
+
+class Bar:
+    """One architecture's line."""
+
+    def __init__(self, progress: Progress, name: str, questions: int) -> None:
+        self._progress = progress
+        self._id = progress.add_task(name, total=questions, spent="")
+
+    def update(self, finished: int, totals: Totals, failed: int = 0) -> None:
+        """Show how far it is and what it has spent."""
+        parts = [f"{totals.calls:,} calls", f"{totals.usage.total:,} tokens"]
+        if totals.unpriced < totals.calls:
+            parts.append(dollars(totals))
+        if failed:
+            parts.append(f"{failed} failed")
+        self._progress.update(self._id, completed=finished, spent=" · ".join(parts))
+
+
+def dollars(totals: Totals) -> str:
+    """The known cost, marked as a lower bound where some of it is not known."""
+    if totals.calls and totals.unpriced == totals.calls:
+        return "unknown"
+    return ("≥ " if totals.unpriced else "") + f"${totals.dollars:.4f}"

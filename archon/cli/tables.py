@@ -1,0 +1,63 @@
+"""The table that a run ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from archon.cli.batch import Outcome
+from archon.cli.progress import dollars
+from evals.accuracy import Accuracy, accuracy
+
+
+def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
+    """One row per architecture; tokens, calls and seconds are per question."""
+    graded = any(outcome.grades for outcome in outcomes)
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column("architecture")
+    if graded:
+        table.add_column("accuracy ± SE", justify="right")
+        table.add_column("95 % interval", justify="right")
+        table.add_column("n", justify="right")
+    for heading in ("calls", "prompt tokens", "completion tokens", "seconds", "cost"):
+        table.add_column(heading, justify="right")
+    for outcome in outcomes:
+        n = max(len(outcome.rows), 1)
+        totals = outcome.totals
+        measured = _accuracy_cells(accuracy(outcome.grades)) if outcome.grades else [""] * 3
+        table.add_row(
+            outcome.name,
+            *(measured if graded else ()),
+            f"{totals.calls / n:,.1f}",
+            f"{totals.usage.prompt / n:,.0f}",
+            f"{totals.usage.completion / n:,.0f}",
+            f"{outcome.seconds / n:,.2f}",
+            dollars(totals),
+        )
+    table.caption = "Calls, tokens and seconds are per question" + ("; the interval is Wilson's." if graded else ".")
+    return table
+
+
+def _accuracy_cells(measured: Accuracy) -> list[str]:
+    error = "" if measured.standard_error is None else f" ± {measured.standard_error:.3f}"
+    return [f"{measured.mean:.3f}{error}", f"{measured.low:.2f} to {measured.high:.2f}", str(measured.n)]
+
+
+def remarks(outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong, in sentences."""
+    said = []
+    for outcome in outcomes:
+        if outcome.failed:
+            first = next(row["error"] for row in outcome.rows.values() if row["status"] == "failed")
+            said.append(f"{outcome.name}: {outcome.failed} of {outcome.questions} questions failed; the first: {first}")
+        if outcome.incomplete:
+            said.append(
+                f"{outcome.name}: {outcome.incomplete} questions were answered although some of their calls failed"
+            )
+        if outcome.unreadable:
+            said.append(f"{outcome.name}: {outcome.unreadable} replies did not have the form they were asked for")
+        crashed = sum("grader_error" in row for row in outcome.rows.values())
+        if crashed:
+            said.append(f"{outcome.name}: {crashed} answers could not be graded and are not counted")
+    return said
