@@ -101,11 +101,10 @@ def _layer_to_data(layer: tuple[Technique, ...]) -> Any:
 
 
 class _LayerSchema:
-    """Describes a layer to editors as one technique or a list of them."""
+    """Leaves a layer open; :mod:`archon.schema` fills in the techniques there are."""
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        component = {"$ref": "#/$defs/Component"}
-        return {"anyOf": [component, {"type": "array", "items": component, "minItems": 1}]}
+        return {}
 
 
 Layer = Annotated[
@@ -121,9 +120,26 @@ def _parse_model(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
 
 
-class _AnswerSchema:
+class _ModelSchema:
+    """Tells editors that a model may be written as ``provider/model`` alone."""
+
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+def _parse_answer(value: Any) -> AnswerFormat:
+    try:
+        return parse_answer_format(value)
+    except ValidationError as error:
+        # Only the settings of a kind are validated, so there is exactly one.
+        raise _nested(error, *value) from None
+
+
+class _AnswerSchema:
+    """Leaves the answer open; :mod:`archon.schema` fills in the formats there are."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {}
 
 
 class Architecture(BaseModel):
@@ -143,11 +159,11 @@ class Architecture(BaseModel):
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
     description: str = ""
-    models: dict[str, Annotated[ModelSpec, BeforeValidator(_parse_model)]] = {}
+    models: dict[str, Annotated[ModelSpec, BeforeValidator(_parse_model), _ModelSchema()]] = {}
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
     answer: Annotated[
         SerializeAsAny[AnswerFormat],
-        BeforeValidator(parse_answer_format),
+        BeforeValidator(_parse_answer),
         PlainSerializer(answer_format_to_data),
         _AnswerSchema(),
     ] = TextAnswer()

@@ -27,7 +27,7 @@ in square brackets on a line of its own, like this:
 Strengths: ...
 Weaknesses: ..."""
 
-SECTION = re.compile(r"^[\s#*>-]*(?:response\s*)?\[(\d+)\][\s:*.-]*", re.IGNORECASE | re.MULTILINE)
+SECTION = re.compile(r"^[ \t#*>-]*(?:response\s*)?\[(\d+)\][\s:*.-]*", re.IGNORECASE | re.MULTILINE)
 
 
 class Critique(Sampled, kind="critique"):
@@ -84,7 +84,7 @@ def parse_critiques(reply: str, count: int) -> list[str | None]:
     """
     found: dict[int, str] = {}
     headings = list(SECTION.finditer(reply))
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
+    for heading, following in zip(headings, [*headings[1:], None], strict=False):
         body = reply[heading.end() : following.start() if following else None].strip()
         # A model may cite a number with more digits than any list has; it names no candidate.
         number = int(heading[1]) if len(heading[1]) < 6 else 0

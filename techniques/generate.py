@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from archon.concurrency import gather
 from archon.errors import ModelError
@@ -31,6 +30,15 @@ class Generate(Sampled, kind="generate"):
     n: Annotated[int, Field(ge=1), IntKnob(1, 64, log=True)] = 1
     system: str | None = None
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        """Refuse the rest in one sentence instead of one per branch of the union."""
+        refs = [value] if isinstance(value, str) else value
+        if not isinstance(refs, list | tuple) or not refs or not all(isinstance(ref, str) and ref for ref in refs):
+            raise ValueError("name one model or a list of them")
+        return value
+
     def model_refs(self) -> Iterator[tuple[str, str]]:
         """The models, with their place in the settings."""
         if isinstance(self.model, str):
@@ -41,15 +49,13 @@ class Generate(Sampled, kind="generate"):
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by new samples, model by model in the order of the settings."""
         messages = opening(state.task, self.system)
-        occurrences: Counter[str] = Counter()
-        branches = []
-        for _, ref in self.model_refs():
-            branches.append((ref, context.fork(occurrences[ref])))
-            occurrences[ref] += 1
-        outcomes = await gather(branch.attempt(ref, messages, n=self.n, **self.overrides) for ref, branch in branches)
+        refs = [ref for _, ref in self.model_refs()]
+        # One context for all: it numbers the draws in the order of asking, so that two names for the same model
+        # never share a sample. Forks could not know that the names mean the same.
+        outcomes = await gather(context.attempt(ref, messages, n=self.n, **self.overrides) for ref in refs)
         candidates: list[Candidate] = []
         errors: list[ModelError] = []
-        for (ref, _), drawn in zip(branches, outcomes, strict=True):
+        for ref, drawn in zip(refs, outcomes, strict=True):
             for index, outcome in enumerate(drawn):
                 if isinstance(outcome, ModelError):
                     errors.append(outcome)

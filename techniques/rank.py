@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -25,7 +26,8 @@ Rank the responses from best to worst by how correct and how helpful they are. T
 Reply with one line that holds every number exactly once, best first, like this: [2] > [1] > [3]. Do not explain."""
 
 NUMBER = re.compile(r"\[\s*(\d{1,6})\s*\]")
-CHAIN = re.compile(r"\[?\s*\d{1,6}\s*\]?(?:\s*[>≻]\s*\[?\s*\d{1,6}\s*\]?)+")
+LINK = r"(?:\[\s*)?\d{1,6}(?:\s*\])?"
+CHAIN = re.compile(rf"{LINK}(?:\s*[>≻]\s*{LINK})+")
 
 
 class Rank(Sampled, kind="rank"):
@@ -63,12 +65,16 @@ class Rank(Sampled, kind="rank"):
 def parse_ranking(reply: str, count: int) -> list[int] | None:
     """The ranking in a reply as a permutation of ``range(count)``, best first.
 
-    The last chain such as ``[2] > [1]`` counts, or without one all bracketed numbers. Repeated and impossible
-    numbers are passed over; candidates not named follow in their earlier order. ``None`` if none is named.
+    Of the chains such as ``[2] > [1]`` the one that names most candidates counts (the last of several, so that
+    ``5 > 3`` in an explanation does no harm), or without one all bracketed numbers. Repeated and impossible numbers
+    are passed over; candidates not named follow in their earlier order. ``None`` if none is named.
     """
-    chains = CHAIN.findall(reply)
-    numbers = re.findall(r"\d+", chains[-1]) if chains else NUMBER.findall(reply)
-    named = list(dict.fromkeys(int(number) - 1 for number in numbers if 1 <= int(number) <= count))
+    chains = [_named(re.findall(r"\d+", chain), count) for chain in reversed(CHAIN.findall(reply))]
+    named = max(chains, key=len, default=[]) or _named(NUMBER.findall(reply), count)
     if not named:
         return None
     return named + [index for index in range(count) if index not in set(named)]
+
+
+def _named(numbers: Iterable[str], count: int) -> list[int]:
+    return list(dict.fromkeys(int(number) - 1 for number in numbers if 1 <= int(number) <= count))

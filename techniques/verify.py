@@ -30,7 +30,7 @@ relies on. It may be right or wrong: do not assume either. Write down your reaso
 VERDICT = """\
 Given your reasoning, is the response correct? Reply with [Correct] or [Incorrect] and nothing else."""
 
-WORD = re.compile(r"\b(in|not\s+)?correct\b", re.IGNORECASE)
+WORD = re.compile(r"\b(?:(in|(?:not|\w{1,8}n['’]t)\s{1,3}(?:\w{1,12}\s{1,3})?))?correct\b", re.IGNORECASE)
 
 
 class Verify(Sampled, kind="verify"):

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from archon.cli import demo, describe, models, run
@@ -39,12 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         outcome = app(arguments, standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
-    except click.ClickException as error:
-        return _say(error.format_message(), 2)
+    except typer.TyperException as error:
+        return _say(f"{getattr(error, 'message', error)} See `archon --help`.", 2)
     except ConfigError as error:
         return _say(str(error), 2)
     except ArchonError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,6 @@ async def run_batch(
     directory: RunDirectory,
     *,
     seed: int,
-    on_result: Callable[[Architecture, Question, Result], None] | None = None,
 ) -> list[Outcome]:
     """Run every architecture over all questions, one architecture after the other, so that times compare.
 
@@ -133,9 +132,8 @@ async def run_batch(
                         outcome.totals = ledger.total
                         outcome.seconds = time.monotonic() - started
                         bar.update(len(outcome.rows), outcome.totals, outcome.failed)
-                        if on_result:
-                            on_result(architecture, questions[position], result)
                         _stop_if_hopeless(result)
+                shown.finish(outcome.name, len(questions), outcome.totals, outcome.seconds)
     return outcomes
 
 

@@ -23,12 +23,12 @@ from archon.concurrency import run_sync
 from archon.errors import ConfigError
 from archon.models.catalogue import Weights, find
 from archon.models.llama import LlamaServer
-from archon.models.local import CONTEXT, SLOTS
+from archon.models.local import CONTEXT, SLOTS, local_path
 from archon.models.pool import ModelPool, base_url_of
 from archon.models.probe import Probe, probe, remember_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.spec import ModelSpec
-from archon.models.weights import installed, locate, pull
+from archon.models.weights import installed, pull
 
 app = typer.Typer(no_args_is_help=True, help="Local weights and remote endpoints.", rich_markup_mode=None)
 
@@ -154,7 +154,7 @@ def serve(
     context: Annotated[int, typer.Option(min=256, help="Tokens per request.")] = CONTEXT,
 ) -> None:
     """Serve a local model over the OpenAI API until interrupted."""
-    path = locate(name.removeprefix("local/"))
+    path = local_path(name.removeprefix("local/"))
     with LlamaServer(path, slots=slots, context=context, host=host, port=port, alias=name) as server:
         output().print(server.base_url, markup=False)
         progress().print(f"{name} answers at {server.base_url}; stop it with Ctrl-C.", markup=False, soft_wrap=True)

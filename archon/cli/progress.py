@@ -19,9 +19,10 @@ from archon.cost import Totals
 
 
 class RunProgress:
-    """One bar per architecture on stderr; plain and silent when stderr is not a terminal."""
+    """One bar per architecture on stderr, or one line at its end where stderr is not a terminal."""
 
     def __init__(self) -> None:
+        self._console = console()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -29,7 +30,8 @@ class RunProgress:
             TextColumn("{task.fields[spent]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=console(),
+            console=self._console,
+            disable=not self._console.is_terminal,
         )
 
     def __enter__(self) -> Self:
@@ -45,6 +47,11 @@ class RunProgress:
         """A new bar."""
         return Bar(self._progress, name, questions)
 
+    def finish(self, name: str, questions: int, totals: Totals, seconds: float) -> None:
+        """Say in one line what the bar would have shown."""
+        if not self._console.is_terminal:
+            self._console.print(f"{name}: {questions} questions · {spent(totals)} · {seconds:.0f} s", markup=False)
+
 
 class Bar:
     """One architecture's line."""
@@ -55,12 +62,14 @@ class Bar:
 
     def update(self, finished: int, totals: Totals, failed: int = 0) -> None:
         """Show how far it is and what it has spent."""
-        parts = [f"{totals.calls:,} calls", f"{totals.usage.total:,} tokens"]
-        if totals.unpriced < totals.calls:
-            parts.append(dollars(totals))
-        if failed:
-            parts.append(f"{failed} failed")
-        self._progress.update(self._id, completed=finished, spent=" · ".join(parts))
+        text = spent(totals) + (f" · {failed} failed" if failed else "")
+        self._progress.update(self._id, completed=finished, spent=text)
+
+
+def spent(totals: Totals) -> str:
+    """Calls, tokens and what is known of the cost, in a few words."""
+    text = f"{totals.calls:,} calls · {totals.usage.total:,} tokens"
+    return text + (f" · {dollars(totals)}" if totals.unpriced < totals.calls else "")
 
 
 def dollars(totals: Totals) -> str:

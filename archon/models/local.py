@@ -11,6 +11,7 @@ from archon.errors import ConfigError
 from archon.models.base import Capabilities
 from archon.models.catalogue import find
 from archon.models.llama import LlamaServer
+from archon.models.providers import is_file
 from archon.models.weights import locate
 
 SLOTS = 8
@@ -67,11 +68,23 @@ class LocalServers:
         self._servers.clear()
 
 
+def local_path(model: str) -> Path:
+    """Where the weights of a catalogued model, or of a path to a GGUF file, are on this machine.
+
+    Raises:
+        ConfigError: They are not there.
+    """
+    if not is_file(model):
+        return locate(model)
+    path = Path(model).expanduser().resolve()
+    if not path.is_file():
+        raise ConfigError(f"{model}: there is no such file.")
+    return path
+
+
 def _weights(model: str) -> tuple[Path, str]:
-    if model.endswith(".gguf"):
-        path = Path(model).expanduser().resolve()
-        if not path.is_file():
-            raise ConfigError(f"local/{model}: there is no such file.")
+    path = local_path(model)
+    if is_file(model):
         with path.open("rb") as file:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
-    return locate(model), find(model).sha256
+    return path, find(model).sha256

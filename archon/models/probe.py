@@ -23,7 +23,8 @@ from archon.state import Message
 COUNT = (Message("user", "Count from 1 to 20. Write the numbers separated by commas and nothing else."),)
 STORY = (Message("user", "Write one sentence about something surprising."),)
 QUESTION = (Message("user", "Is the sky blue? Answer Yes or No."),)
-PREFIX = "1, 2, 3, 4,"
+# Written as no model would write it by itself, so that starting over is not mistaken for repeating it.
+PREFIX = "one, 2, THREE, 4,"
 STYLES: tuple[PrefixStyle, ...] = ("plain", "continue_final_message", "message_prefix")
 
 
@@ -159,7 +160,7 @@ class _Asker:
 
 
 def _goes_on(text: str) -> bool:
-    return text.strip().startswith("5")
+    return text.strip().lower().startswith(("5", "five"))
 
 
 def _words(completion: Completion) -> int:

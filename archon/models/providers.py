@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from archon.models.catalogue import CATALOGUE
 from archon.suggest import unknown
 
 
@@ -53,11 +54,18 @@ LOCAL = "local"
 
 
 def check_provider(use: str) -> None:
-    """Refuse a ``use`` whose provider nobody serves.
+    """Refuse a ``use`` that nobody serves.
 
     Raises:
-        ValueError: The provider is unknown.
+        ValueError: The provider, or the local model, is unknown.
     """
-    provider = use.partition("/")[0]
-    if provider != LOCAL and provider not in PROVIDERS:
+    provider, _, model = use.partition("/")
+    if provider not in (*PROVIDERS, LOCAL):
         raise ValueError(unknown("provider", provider, (*PROVIDERS, LOCAL)))
+    if provider == LOCAL and not is_file(model) and model not in CATALOGUE:
+        raise ValueError(unknown("local model", model, CATALOGUE))
+
+
+def is_file(model: str) -> bool:
+    """Whether a local model is named by the path of its GGUF file."""
+    return model.endswith(".gguf")

@@ -1,0 +1,41 @@
+"""What every test shares: no network but loopback, no user's cache, no keys."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: Any) -> None:
+    """No test reaches the network or reads the user's keys; only tests on real models see the user's cache."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise OSError(f"tests may not connect to {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL")) or name.startswith("ARCHON_")]:
+        if name != "ARCHON_CACHE" or "local" not in request.keywords:
+            monkeypatch.delenv(name)
+    if "local" not in request.keywords:
+        cache: Path = tmp_path_factory.mktemp("cache")
+        monkeypatch.setenv("ARCHON_CACHE", str(cache))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Small samples of public benchmarks that may lie beside the checkout."""
+    path = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the shared data is not here")
+    return path

@@ -1,0 +1,63 @@
+"""Every built-in technique owes its users the same things."""
+
+from __future__ import annotations
+
+from archon.models.base import Request
+from archon.testing import TechniqueConformance
+from techniques import Critique, Fuse, Generate, Rank, Verify, Vote
+from techniques.verify import VERDICT
+
+
+def _judge(request: Request, index: int) -> str:
+    """Reasons, and passes every response that says 4."""
+    if request.messages[-1].content != VERDICT:
+        return f"Two and two make four, says check {request.wire_seed()}."
+    return "[Correct]" if "is 4" in request.messages[-3].content else "[Incorrect]"
+
+
+class TestGenerate(TechniqueConformance):
+    technique = Generate(model="m")
+    candidates = ()
+
+
+class TestGenerateWithSystem(TechniqueConformance):
+    technique = Generate(model="m", n=2, system="Be brief.", temperature=0.5)
+    candidates = ()
+
+
+class TestGenerateSeveral(TechniqueConformance):
+    technique = Generate(model=("a", "b"), n=3)
+    candidates = ()
+
+
+class TestCritique(TechniqueConformance):
+    technique = Critique(model="m")
+    script = staticmethod(lambda request, index: "[1]\nright\n[2]\nwrong\n[3]\nright too")
+
+
+class TestCritiqueFollowingUp(TechniqueConformance):
+    technique = Critique(model="m")
+    script = staticmethod(lambda request, index: f"[1]\nremark {request.wire_seed()}")
+
+
+class TestRank(TechniqueConformance):
+    technique = Rank(model="m", keep=2)
+    script = staticmethod(lambda request, index: "[3] > [1] > [2]")
+
+
+class TestFuse(TechniqueConformance):
+    technique = Fuse(model="m", n=2, length_control=True)
+
+
+class TestVerify(TechniqueConformance):
+    technique = Verify(model="m")
+    script = staticmethod(_judge)
+
+
+class TestVerifyFirst(TechniqueConformance):
+    technique = Verify(model="m", first_k=1)
+    script = staticmethod(_judge)
+
+
+class TestVote(TechniqueConformance):
+    technique = Vote()

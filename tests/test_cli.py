@@ -1,0 +1,290 @@
+"""The command line: what it prints, what it leaves behind, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archon.cli import main
+from tests.loopback import Answer, error, serve
+
+ARCHITECTURE = """\
+name: vote
+models:
+  solver: {{use: openai/test, base_url: "{url}"}}
+layers:
+  - generate: {{model: solver, n: {n}}}
+  - vote
+answer: math
+"""
+
+Run = Callable[..., "Outcome"]
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def is_one_sentence(self, *fragments: str) -> None:
+        """Exit code 2, nothing on stdout, one line on stderr that holds the fragments."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert len(self.err.strip().splitlines()) == 1, self.err
+        assert "Traceback" not in self.err
+        for fragment in fragments:
+            assert fragment in self.err, (fragment, self.err)
+
+
+@pytest.fixture
+def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        captured = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return Outcome(stop.value.code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], str]:
+    def file(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return name
+
+    return file
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+QUESTIONS = '{"id": "a", "question": "2 + 2?", "answer": "4"}\n{"id": "b", "question": "2 + 3?", "answer": "5"}\n'
+
+
+def test_a_question_is_answered_on_stdout(archon: Run, write: Any) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=3))
+        outcome = archon("run", file, "--question", "2 + 2?")
+    assert outcome.code == 0
+    assert outcome.out.strip() == "The answer is 4."
+    assert server.calls == 3
+
+
+def test_a_batch_leaves_answers_and_a_run_directory(archon: Run, write: Any, tmp_path: Path) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=2))
+        questions = write("q.jsonl", QUESTIONS)
+        outcome = archon("run", file, "--input", questions, "--output", "out.jsonl", "--json", "--seed", "5")
+    assert outcome.code == 0
+    (summary,) = json.loads(outcome.out)["architectures"]
+    assert (summary["questions"], summary["calls"], summary["unpriced_calls"], summary["dollars"]) == (2, 4, 4, None)
+    assert summary["accuracy"]["mean"] == 0.5
+    assert summary["accuracy"]["n"] == 2
+    assert summary["accuracy"]["standard_error"] == pytest.approx(0.5)
+    answers = lines(tmp_path / "out.jsonl")
+    assert [(row["id"], row["answer"], row["correct"]) for row in answers] == [("a", "4", True), ("b", "4", False)]
+    run = Path(json.loads(outcome.out)["run"])
+    assert {path.name for path in run.iterdir()} == {
+        "run.json",
+        "architectures",
+        "records.jsonl",
+        "trace.jsonl",
+        "summary.json",
+    }
+    assert json.loads((run / "run.json").read_text())["seed"] == 5
+    assert sum(row["calls"] for row in lines(run / "records.jsonl")) == 4
+    assert sum(event["kind"] == "call" for event in lines(run / "trace.jsonl")) == 4
+    assert archon("validate", str(run / "architectures" / "vote.yaml")).code == 0
+
+
+def test_the_table_shows_accuracy_with_its_error(archon: Run, write: Any) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))
+        outcome = archon("run", file, "--input", write("q.jsonl", QUESTIONS), "--limit", "2")
+    assert "0.500 ± 0.500" in outcome.out
+    assert "unknown" in outcome.out, "the price is not known"
+
+
+def test_a_price_gives_a_cost(archon: Run, write: Any) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))
+        price = "models.solver.price={input: 1, output: 2, date: 2026-11-01}"
+        outcome = archon("run", file, "--question", "2 + 2?", "--json", "--set", price)
+    (summary,) = json.loads(outcome.out)["architectures"]
+    assert summary["dollars"] == pytest.approx((3 * 1 + 4 * 2) / 1e6)
+
+
+def test_fields_are_mapped_by_flags(archon: Run, write: Any) -> None:
+    row = {"key": 7, "task": [{"role": "user", "content": "Hi"}], "gold": 4, "sys": "Be brief."}
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))
+        flags = ["--question-field", "task", "--answer-field", "gold", "--id-field", "key", "--system-field", "sys"]
+        outcome = archon("run", file, "--input", write("q.jsonl", json.dumps(row)), *flags, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["architectures"][0]["accuracy"]["mean"] == 1
+    assert [message["role"] for message in server.bodies[0]["messages"]] == ["system", "user"]
+
+
+def test_several_architectures_stand_side_by_side(archon: Run, write: Any) -> None:
+    with serve(lambda body: Answer()) as server:
+        one = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))
+        two = write("b.yaml", ARCHITECTURE.format(url=server.base_url, n=4).replace("name: vote", "name: vote-4"))
+        outcome = archon("run", one, two, "--input", write("q.jsonl", QUESTIONS), "--json")
+    assert [a["calls_per_question"] for a in json.loads(outcome.out)["architectures"]] == [1, 4]
+
+
+class TestBadInput:
+    """Each is one clear sentence, exit code 2 and no traceback."""
+
+    URL = "http://127.0.0.1:9/v1"
+
+    def valid(self, write: Any) -> Any:
+        return write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1))
+
+    def test_an_unknown_key(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("n: 1", "temprature: 1"))
+        archon("validate", file).is_one_sentence("a.yaml:5", "'temprature'", "did you mean 'temperature'?")
+
+    def test_an_unknown_technique(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("- vote", "- voet"))
+        archon("run", file, "--question", "x").is_one_sentence("a.yaml:6", "'voet'", "did you mean 'vote'?")
+
+    def test_an_unknown_role(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("model: solver", "model: solvr"))
+        archon("run", file, "--question", "x").is_one_sentence("a.yaml:5", "'solvr'", "did you mean 'solver'?")
+
+    def test_an_unknown_local_model(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("openai/test", "local/qwen2.5-coder"))
+        archon("run", file, "--question", "x").is_one_sentence("qwen2.5-coder", "did you mean 'qwen2.5-coder-")
+
+    def test_weights_that_were_not_fetched(self, archon: Run, write: Any) -> None:
+        text = ARCHITECTURE.format(url=self.URL, n=1).replace("openai/test", "local/qwen2.5-coder-0.5b")
+        archon("run", write("a.yaml", text), "--question", "x").is_one_sentence("archon models pull qwen2.5-coder-0.5b")
+
+    def test_an_unknown_provider(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("openai/test", "opnai/test"))
+        archon("run", file, "--question", "x").is_one_sentence("a.yaml:3", "did you mean 'openai'?")
+
+    def test_a_missing_key(self, archon: Run, write: Any) -> None:
+        text = ARCHITECTURE.format(url=self.URL, n=1).replace(f', base_url: "{self.URL}"', "")
+        archon("run", write("a.yaml", text), "--question", "x").is_one_sentence("OPENAI_API_KEY is not set")
+
+    def test_a_wrong_key(self, archon: Run, write: Any) -> None:
+        with serve(lambda body: error(401, "bad key")) as server:
+            file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))
+            archon("run", file, "--question", "x").is_one_sentence("HTTP 401", "bad key")
+
+    def test_a_key_written_into_the_file(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=1).replace("/test", "/test, api_key: sk-123"))
+        outcome = archon("validate", file)
+        outcome.is_one_sentence("a.yaml:3", "environment variable")
+        assert "sk-123" not in outcome.err
+
+    def test_a_file_that_is_not_there(self, archon: Run) -> None:
+        archon("run", "nowhere.yaml", "--question", "x").is_one_sentence("nowhere.yaml", "no such file")
+
+    def test_an_input_that_is_not_there(self, archon: Run, write: Any) -> None:
+        archon("run", self.valid(write), "--input", "no.jsonl").is_one_sentence("no.jsonl", "no such file")
+
+    def test_bad_jsonl(self, archon: Run, write: Any) -> None:
+        questions = write("q.jsonl", '{"question": "x"}\n{"question": \n')
+        archon("run", self.valid(write), "--input", questions).is_one_sentence("q.jsonl:2", "not valid JSON")
+
+    def test_a_row_without_a_question(self, archon: Run, write: Any) -> None:
+        questions = write("q.jsonl", '{"prompt": "x"}\n')
+        archon("run", self.valid(write), "--input", questions).is_one_sentence(
+            "q.jsonl:1", "--question-field", "prompt"
+        )
+
+    def test_an_id_that_stands_twice(self, archon: Run, write: Any) -> None:
+        questions = write("q.jsonl", QUESTIONS.replace('"b"', '"a"'))
+        archon("run", self.valid(write), "--input", questions).is_one_sentence("q.jsonl:2", "'a'", "--id-field")
+
+    def test_n_of_zero(self, archon: Run, write: Any) -> None:
+        file = write("a.yaml", ARCHITECTURE.format(url=self.URL, n=0))
+        archon("run", file, "--question", "x").is_one_sentence("a.yaml:5", "generate.n", "greater than or equal to 1")
+
+    def test_weights_with_a_wrong_hash(self, archon: Run, write: Any) -> None:
+        file = write("weights.gguf", "GGUF and nothing else")
+        archon("models", "pull", "qwen2.5-coder-0.5b", "--from", file).is_one_sentence("weights.gguf", "SHA-256")
+
+    def test_neither_question_nor_input(self, archon: Run, write: Any) -> None:
+        archon("run", self.valid(write)).is_one_sentence("--question", "--input")
+
+    def test_a_flag_that_does_not_exist(self, archon: Run, write: Any) -> None:
+        archon("run", self.valid(write), "--qestion", "x").is_one_sentence("--qestion")
+
+    def test_an_output_directory_that_does_not_exist(self, archon: Run, write: Any) -> None:
+        questions = write("q.jsonl", QUESTIONS)
+        flags = ["--input", questions, "--output", "no/where.jsonl"]
+        archon("run", self.valid(write), *flags).is_one_sentence("no/where.jsonl", "does not exist")
+
+    def test_a_port_in_use(self, archon: Run, tmp_path: Path) -> None:
+        pytest.importorskip("xllamacpp")
+        model = tmp_path / "any.gguf"
+        model.write_bytes(b"GGUF" + bytes(64))
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            outcome = archon("models", "serve", str(model), "--port", str(port))
+        outcome.is_one_sentence(str(port), "in use")
+
+
+def test_a_server_that_dies_mid_run_fails_its_questions_and_no_others(archon: Run, write: Any, tmp_path: Path) -> None:
+    """The connection is dropped for one question from its second call on."""
+
+    def script(body: dict[str, Any]) -> Answer:
+        doomed = body["messages"][-1]["content"] == "2 + 3?"
+        return Answer(drop=True) if doomed else Answer()
+
+    with serve(script) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=2))
+        outcome = archon("run", file, "--input", write("q.jsonl", QUESTIONS), "--output", "out.jsonl")
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    good, bad = lines(tmp_path / "out.jsonl")
+    assert (good["status"], good["answer"]) == ("done", "4")
+    assert (bad["status"], bad["answer"]) == ("failed", None)
+    assert "connection" in bad["error"]
+    assert "1 of 2 questions failed" in outcome.err
+
+
+def test_techniques_are_listed_with_their_knobs(archon: Run) -> None:
+    listed = {entry["kind"]: entry for entry in json.loads(archon("techniques", "--json").out)}
+    assert {"critique", "fuse", "generate", "rank", "verify", "vote"} <= listed.keys()
+    assert listed["rank"]["knobs"]["keep"] == {"kind": "int", "low": 1, "high": 10, "log": False}
+    assert "Archon" in listed["rank"]["source"]
+    assert "Order candidates" in archon("techniques", "rank").out
+
+
+def test_the_schema_is_json(archon: Run) -> None:
+    assert "layers" in json.loads(archon("schema").out)["properties"]
+
+
+def test_models_are_listed(archon: Run) -> None:
+    listed = json.loads(archon("models", "list", "--json").out)
+    assert any(entry["use"] == "local/qwen2.5-coder-1.5b" for entry in listed["local"])
+
+
+def test_the_installed_command_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from archon.cli import main; main()", "run", "nowhere.yaml", "--question", "x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "archon: nowhere.yaml: there is no such file.\n"
