@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -126,20 +126,23 @@ class _Component:
 def _place(architecture: Architecture, specs: Mapping[str, ModelSpec]) -> list[list[_Component]]:
     """Give every component its path and its stream.
 
-    The stream is the component's ordinal among those of the same kind that draw from the same models in the same
-    way. So architectures that share a component share its samples, and two equal components never do.
+    The stream is the kind and the component's ordinal among those of the same kind that draw from the same model.
+    So architectures that share a component share its samples, and two components of one architecture never do,
+    whatever their other settings are. A component that draws from several models takes the highest ordinal that is
+    free for all of them.
     """
-    ordinals: Counter[str] = Counter()
+    used: Counter[tuple[str, str, str | None]] = Counter()
     layers: list[list[_Component]] = []
     for i, layer in enumerate(architecture.layers):
         placed = []
         for j, component in enumerate(layer):
-            drawn_from = [specs[ref].model_dump_json() for _, ref in component.model_refs()]
-            overrides = getattr(component, "overrides", {})
-            family = f"{component.kind} {drawn_from} {overrides}"
+            models = {(specs[ref].use, specs[ref].base_url) for _, ref in component.model_refs()} or {("", None)}
+            families = [(component.kind, *model) for model in models]
+            ordinal = max(used[family] for family in families)
+            for family in families:
+                used[family] = ordinal + 1
             path = f"{i}.{component.kind}" + (f"[{j}]" if len(layer) > 1 else "")
-            placed.append(_Component(component, path, f"{component.kind}.{ordinals[family]}"))
-            ordinals[family] += 1
+            placed.append(_Component(component, path, f"{component.kind}.{ordinal}"))
         layers.append(placed)
     return layers
 
@@ -237,7 +240,7 @@ class Engine:
         self._observe(Event("question", task.id, "", _summary(result)))
         return result
 
-    async def run_all(self, tasks: Iterable[Task]) -> AsyncIterator[tuple[int, Result]]:
+    async def run_all(self, tasks: Iterable[Task]) -> AsyncGenerator[tuple[int, Result], None]:
         """Run many tasks at once; yields (position, result) as they finish.
 
         Leaving the iteration early cancels what is still running.

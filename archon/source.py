@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from archon.answers import AnswerFormat
 from archon.architecture import Architecture
@@ -97,12 +98,17 @@ def dump_architecture(architecture: Architecture) -> str:
 def _escape(value: Any, key: str = "") -> Any:
     """The inverse of :func:`_interpolate`: what would be read as a variable, but is text, gets one more dollar sign."""
     if isinstance(value, dict):
-        return {k: _escape(v, k) for k, v in value.items()}
+        return {_quoted(k): _escape(v, k) for k, v in value.items()}
     if isinstance(value, list):
         return [_escape(item) for item in value]
     if not isinstance(value, str) or key in SECRET_KEYS:
         return value
-    return VARIABLE.sub(lambda match: "$" + match.group(), value)
+    return _quoted(VARIABLE.sub(lambda match: "$" + match.group(), value))
+
+
+def _quoted(text: str) -> str:
+    """The text in double quotes where it needs their escapes: the writer loses exotic line breaks otherwise."""
+    return text if text.replace("\n", "").isprintable() else DoubleQuotedScalarString(text)
 
 
 def _load(text: str, name: str) -> Any:

@@ -91,6 +91,26 @@ async def test_no_two_draws_of_a_run_share_a_sample_even_for_a_question_asked_tw
     assert len(set(draws)) == len(draws) == 2 * (6 + 4)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        [{"generate": {"model": "m", "n": 3}}, {"generate": {"model": "m", "n": 2, "temperature": 0.7}}],
+        [{"generate": {"model": "m"}}, {"generate": {"model": ["m", "m"]}}],
+        [{"generate": {"model": "m"}}, {"generate": {"model": "same"}}],
+        [{"generate": {"model": ["m", "judge"]}}, {"generate": {"model": "judge"}}, {"generate": {"model": "m"}}],
+    ],
+)
+async def test_components_that_look_alike_draw_apart(layer: Any) -> None:
+    models = {"m": {"use": "openai/x", "temperature": 0.7}, "same": {"use": "openai/x", "temperature": 0.7}}
+    models["judge"] = {"use": "openai/judge"}
+    architecture = Architecture.model_validate({"name": "a", "models": models, "layers": [layer]})
+    model = ScriptedModel(echo)
+    async with Engine(architecture, models=dict.fromkeys(("m", "same"), model) | {"judge": model}) as engine:
+        await engine.run(Task.of("q"))
+    draws = model.draws()
+    assert len(set(draws)) == len(draws)
+
+
 async def test_architectures_that_share_a_component_share_its_samples() -> None:
     few, many = ScriptedModel(echo), ScriptedModel(echo)
     await run(arch({"generate": {"model": "m", "n": 4}}), few, "q")
