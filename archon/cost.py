@@ -73,6 +73,7 @@ class Charge:
         dollars: The cost at the model's price, ``None`` when no price is known.
         seconds: From sending to the end of the reply.
         error: Why it failed, ``None`` if it was answered.
+        samples: How many completions it brought.
     """
 
     question: str
@@ -83,6 +84,7 @@ class Charge:
     dollars: float | None
     seconds: float
     error: str | None = None
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Totals:
 
     Attributes:
         calls: Requests that were answered.
+        samples: Completions they brought.
         failed: Attempts that were not.
         usage: All tokens.
         dollars: The known part of the cost.
@@ -98,6 +101,7 @@ class Totals:
     """
 
     calls: int = 0
+    samples: int = 0
     failed: int = 0
     usage: Usage = Usage()
     dollars: float = 0.0
@@ -115,6 +119,7 @@ class Totals:
         if isinstance(charge, Totals):
             return Totals(
                 self.calls + charge.calls,
+                self.samples + charge.samples,
                 self.failed + charge.failed,
                 self.usage + charge.usage,
                 self.dollars + charge.dollars,
@@ -123,6 +128,7 @@ class Totals:
         answered = charge.error is None
         return Totals(
             self.calls + answered,
+            self.samples + charge.samples,
             self.failed + (not answered),
             self.usage + charge.usage,
             self.dollars + (charge.dollars or 0.0),

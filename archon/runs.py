@@ -67,6 +67,7 @@ def to_record(result: Result) -> dict[str, Any]:
         "answer": result.answer,
         "text": result.text,
         "calls": totals.calls,
+        "samples": totals.samples,
         "failed_calls": totals.failed,
         "prompt_tokens": totals.usage.prompt,
         "cached_tokens": totals.usage.cached,

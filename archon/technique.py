@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archon.errors import ConfigError
 from archon.knobs import FloatKnob
+from archon.siblings import check_siblings
 from archon.suggest import unknown
 
 if TYPE_CHECKING:
@@ -175,8 +176,9 @@ def techniques() -> dict[str, type[Technique]]:
     """Every technique there is, by kind, the entry points' included.
 
     Raises:
-        ConfigError: No package provides any technique.
+        ConfigError: No package provides any technique, or a user's module hides the built-in ones.
     """
+    check_siblings()
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         entry.load()
     if not _registry:

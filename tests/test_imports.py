@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -132,3 +134,17 @@ def test_the_public_names_are_agreed_on() -> None:
         "techniques",
     ]
     assert all(hasattr(archon, name) for name in archon.__all__)
+
+
+def test_a_users_module_that_hides_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "evals.py").write_text("accuracy = None\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from archon.cli import main; main(['techniques'])"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "evals.py stands before Archon's own package 'evals'" in done.stderr
+    assert "Traceback" not in done.stderr

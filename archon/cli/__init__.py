@@ -1,5 +1,27 @@
 """The command line: the only place that knows every part."""
 
-from archon.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+from collections.abc import Sequence
+
+from archon.errors import ConfigError
+from archon.siblings import check_siblings
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        check_siblings()
+    except ConfigError as error:
+        sys.exit(say(str(error), 2))
+    # Only now can the other packages be imported without picking up an intruder.
+    from archon.cli.app import run
+
+    sys.exit(run(arguments))
+
+
+def say(message: str, code: int) -> int:
+    """One sentence on stderr; hands the exit code back."""
+    print(f"archon: {message}", file=sys.stderr)  # noqa: T201 - the last word of a command
+    return code

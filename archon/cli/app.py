@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import typer
 
-from archon.cli import demo, describe, models, run
+from archon.cli import demo, describe, models, say
+from archon.cli import run as run_command
 from archon.errors import ArchonError, ConfigError
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
+app.command("run")(run_command.run)
 app.command("validate")(describe.validate)
 app.command("techniques")(describe.list_techniques)
 app.command("schema")(describe.schema)
@@ -30,29 +31,20 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(_run(arguments))
-
-
-def _run(arguments: Sequence[str] | None) -> int:
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command and return its exit code."""
     try:
         outcome = app(arguments, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        return _say("interrupted", 130)
+        return say("interrupted", 130)
     except typer.TyperException as error:
-        return _say(f"{getattr(error, 'message', error)} See `archon --help`.", 2)
+        return say(f"{getattr(error, 'message', error)} See `archon --help`.", 2)
     except ConfigError as error:
-        return _say(str(error), 2)
+        return say(str(error), 2)
     except ArchonError as error:
-        return _say(str(error), 1)
+        return say(str(error), 1)
     except BrokenPipeError:
         # Whoever reads our output has had enough; the interpreter must not fail again while flushing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return outcome if isinstance(outcome, int) else 0
-
-
-def _say(message: str, code: int) -> int:
-    print(f"archon: {message}", file=sys.stderr)  # noqa: T201 - the last word of a command
-    return code

@@ -76,6 +76,7 @@ class Outcome:
             "incomplete": self.incomplete,
             "unreadable_replies": self.unreadable,
             "calls": totals.calls,
+            "samples": totals.samples,
             "failed_calls": totals.failed,
             "prompt_tokens": totals.usage.prompt,
             "cached_tokens": totals.usage.cached,
@@ -85,6 +86,7 @@ class Outcome:
             "unpriced_calls": totals.unpriced,
             "seconds": round(self.seconds, 3),
             "calls_per_question": totals.calls / n,
+            "samples_per_question": totals.samples / n,
             "tokens_per_question": totals.usage.total / n,
             "seconds_per_question": self.seconds / n,
         }

@@ -15,33 +15,34 @@ def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
     """One row per architecture; tokens, calls and seconds are per question."""
     graded = any(outcome.grades for outcome in outcomes)
     table = Table(title=title, title_justify="left", caption_justify="left")
-    table.add_column("architecture")
+    table.add_column("architecture", no_wrap=True)
     if graded:
-        table.add_column("accuracy ± SE", justify="right")
-        table.add_column("95 % interval", justify="right")
-        table.add_column("n", justify="right")
-    for heading in ("calls", "prompt tokens", "completion tokens", "seconds", "cost"):
+        table.add_column("accuracy ± SE (n)", justify="right", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+    for heading in ("samples", "calls", "tokens in", "tokens out", "seconds", "cost"):
         table.add_column(heading, justify="right")
     for outcome in outcomes:
         n = max(len(outcome.rows), 1)
         totals = outcome.totals
-        measured = _accuracy_cells(accuracy(outcome.grades)) if outcome.grades else [""] * 3
+        measured = _accuracy_cells(accuracy(outcome.grades)) if outcome.grades else ["", ""]
         table.add_row(
             outcome.name,
             *(measured if graded else ()),
+            f"{totals.samples / n:,.1f}",
             f"{totals.calls / n:,.1f}",
             f"{totals.usage.prompt / n:,.0f}",
             f"{totals.usage.completion / n:,.0f}",
             f"{outcome.seconds / n:,.2f}",
             dollars(totals),
         )
-    table.caption = "Calls, tokens and seconds are per question" + ("; the interval is Wilson's." if graded else ".")
+    interval = " The interval is Wilson's." if graded else ""
+    table.caption = f"Samples, calls, tokens and seconds are per question, cost is in all.{interval}"
     return table
 
 
 def _accuracy_cells(measured: Accuracy) -> list[str]:
     error = "" if measured.standard_error is None else f" ± {measured.standard_error:.3f}"
-    return [f"{measured.mean:.3f}{error}", f"{measured.low:.2f} to {measured.high:.2f}", str(measured.n)]
+    return [f"{measured.mean:.3f}{error} ({measured.n})", f"{measured.low:.2f} to {measured.high:.2f}"]
 
 
 def remarks(outcomes: Sequence[Outcome]) -> list[str]:

@@ -150,7 +150,8 @@ class Capabilities:
     """What an endpoint really does, as opposed to what it accepts. Learnt by ``archon models probe``.
 
     Attributes:
-        multiple: ``n`` above 1 returns that many independent choices *and* bills them all.
+        multiple: ``n`` above 1 returns that many independent choices, and they can all be counted.
+        recount: Usage counts the tokens of one choice only, and log-probabilities have to count the others.
         seed: The same seed gives the same text.
         stop: Stop strings are honoured.
         logprobs: Log-probabilities are returned with their alternatives.
@@ -161,6 +162,7 @@ class Capabilities:
     """
 
     multiple: bool = False
+    recount: bool = False
     seed: bool = True
     stop: bool = True
     logprobs: bool = True

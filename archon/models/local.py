@@ -17,9 +17,10 @@ from archon.models.weights import locate
 SLOTS = 8
 CONTEXT = 4096
 
-# Measured against llama.cpp's own server: it honours n but counts the tokens of one choice only, and its reply to
-# a trailing assistant message repeats that message.
-CAPABILITIES = Capabilities(multiple=False, seed=True, stop=True, logprobs=True, prefix="echoes")
+# Measured against llama.cpp's own server: n evaluates the prompt once but counts the tokens of one choice only, and
+# the reply to a trailing assistant message repeats that message. A seed repeats a text only while nothing else is in
+# flight, because the order of floating-point sums depends on what shares a batch.
+CAPABILITIES = Capabilities(multiple=True, recount=True, seed=True, stop=True, logprobs=True, prefix="echoes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,19 @@ class Metered(Wrapper):
         try:
             reply = await self._model.complete(request)
         except ModelError as error:
-            self._record(request, None, time.monotonic() - started, error)
+            self._record(request, None, 0, time.monotonic() - started, error)
             raise
-        self._record(request, reply.usage, time.monotonic() - started, None)
+        self._record(request, reply.usage, len(reply.completions), time.monotonic() - started, None)
         return reply
 
-    def _record(self, request: Request, usage: Usage | None, seconds: float, error: ModelError | None) -> None:
+    def _record(
+        self, request: Request, usage: Usage | None, samples: int, seconds: float, error: ModelError | None
+    ) -> None:
         tag = request.tag
         dollars = None if self._price is None or usage is None else self._price.of(usage)
         usage = usage or Usage()
         reason = None if error is None else error.reason
-        charge = Charge(tag.question, tag.layer, tag.technique, self.name, usage, dollars, seconds, reason)
+        charge = Charge(tag.question, tag.layer, tag.technique, self.name, usage, dollars, seconds, reason, samples)
         self._ledger.add(charge, tag.run)
         data = {
             "model": self.name,

@@ -21,7 +21,15 @@ class Normalised(Wrapper):
         prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
         if prefix and self.capabilities.prefix == "unsupported":
             raise PermanentError(f"{self.name}: the endpoint does not continue an assistant message", reason="prefix")
-        reply = await self._model.complete(request)
+        recount = self.capabilities.recount and len(request.indices) > 1
+        if recount and request.sampling.top_logprobs is None:
+            counted = replace(request, sampling=replace(request.sampling, top_logprobs=1))
+            reply = _recounted(await self._model.complete(counted))
+            reply = replace(reply, completions=tuple(replace(c, logprobs=None) for c in reply.completions))
+        elif recount:
+            reply = _recounted(await self._model.complete(request))
+        else:
+            reply = await self._model.complete(request)
         completions = tuple(self._clean(c, prefix, request.sampling.stop) for c in reply.completions)
         return replace(reply, completions=completions)
 
@@ -35,3 +43,11 @@ class Normalised(Wrapper):
             if ends:
                 text, finish = text[: min(ends)], "stop"
         return replace(completion, text=text, finish_reason=finish)
+
+
+def _recounted(reply: Reply) -> Reply:
+    """The reply with the completion tokens of every choice counted by their log-probabilities."""
+    completions = tuple(replace(c, usage=replace(c.usage, completion=len(c.logprobs or ()))) for c in reply.completions)
+    written = sum(completion.usage.completion for completion in completions)
+    usage = None if reply.usage is None else replace(reply.usage, completion=written)
+    return Reply(completions, usage)

@@ -49,11 +49,11 @@ async def probe(model: OpenAIModel) -> Probe:
     """
     asked = _Asker(model)
     await asked.must_answer()
-    multiple, several = await asked.multiple()
     seed, repeats = await asked.seed()
     stop, ends = await asked.stop()
     logprobs, tokens = await asked.logprobs()
-    capabilities = Capabilities(multiple=multiple, seed=seed, stop=stop, logprobs=logprobs)
+    capabilities = Capabilities(seed=seed, stop=stop, logprobs=logprobs)
+    capabilities, several = await asked.multiple(capabilities)
     capabilities, continues = await asked.prefix(capabilities)
     findings = {
         "n > 1": several,
@@ -80,24 +80,29 @@ class _Asker:
         except ModelError as error:
             return error
 
-    async def multiple(self) -> tuple[bool, str]:
-        """Whether three choices come back, differ, and are all counted."""
+    async def multiple(self, capabilities: Capabilities) -> tuple[Capabilities, str]:
+        """Whether three choices come back, differ, and are all counted, or can be."""
+        singles = "; single requests are sent instead"
         sampling = Sampling(temperature=1.0, max_tokens=24)
         one = await self._ask(Request(STORY, sampling), Capabilities(seed=False))
         three = await self._ask(Request(STORY, sampling, indices=(0, 1, 2)), Capabilities(multiple=True, seed=False))
         if isinstance(three, ModelError):
-            return False, f"not supported: {three}"
+            return capabilities, f"not supported: {three}"
         if isinstance(one, ModelError) or one.usage is None or three.usage is None:
-            return False, "honoured, but the endpoint reports no usage; single requests are sent instead"
+            return capabilities, f"honoured, but the endpoint reports no usage{singles}"
         if len({completion.text for completion in three.completions}) == 1:
-            return False, "three choices at temperature 1 are all the same; single requests are sent instead"
+            return capabilities, f"three choices at temperature 1 are all the same{singles}"
         written = min(_words(completion) for completion in three.completions)
-        if three.usage.completion < 1.5 * max(one.usage.completion, written):
-            return False, (
-                f"honoured, but usage counts one choice only ({three.usage.completion} tokens for three choices, "
-                f"{one.usage.completion} for one); single requests are sent instead"
-            )
-        return True, "honoured, and every choice is counted"
+        if three.usage.completion >= 1.5 * max(one.usage.completion, written):
+            return replace(capabilities, multiple=True), "honoured, and every choice is counted"
+        undercounted = (
+            f"honoured, but usage counts one choice only ({three.usage.completion} tokens for three choices, "
+            f"{one.usage.completion} for one)"
+        )
+        if not capabilities.logprobs:
+            return capabilities, undercounted + singles
+        counted = replace(capabilities, multiple=True, recount=True)
+        return counted, undercounted + "; the others are counted by their log-probabilities"
 
     async def seed(self) -> tuple[bool, str]:
         """Whether the same seed gives the same text, and another seed another."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archon.concurrency import run_sync
 from archon.errors import ConfigError, PermanentError, TransientError
-from archon.models.base import Capabilities, Request, Sampling, Tag
+from archon.models.base import Capabilities, Completion, Request, Sampling, Tag, TokenLogprob
 from archon.models.limit import Limited, Limiter
 from archon.models.normalise import Normalised
 from archon.models.pool import ModelPool
@@ -119,12 +119,27 @@ class TestNormalised:
         with pytest.raises(PermanentError, match="does not continue"):
             self.complete("whatever", prefix="unsupported")
 
+    def test_choices_that_usage_leaves_out_are_counted(self) -> None:
+        asked: list[Request] = []
+
+        def script(request: Request, index: int) -> Completion:
+            asked.append(request)
+            tokens = tuple(TokenLogprob("x", -1.0) for _ in range(index + 1))
+            return Completion("x" * (index + 1), logprobs=tokens if request.sampling.top_logprobs else None)
+
+        model = ScriptedModel(script, capabilities=Capabilities(multiple=True, recount=True))
+        reply = run_sync(Normalised(model).complete(Request(ASK.messages, indices=(0, 1, 2))))
+        assert reply.usage is not None
+        assert reply.usage.completion == 1 + 2 + 3
+        assert [c.usage.completion for c in reply.completions] == [1, 2, 3]
+        assert all(completion.logprobs is None for completion in reply.completions)
+
     def test_ignored_stop_strings_are_applied_here(self) -> None:
         completion = self.complete(" 3 END 4", Sampling(stop=("END",)), prefix="continues", stop=False)
         assert (completion.text, completion.finish_reason) == (" 3 ", "stop")
 
 
-def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes", seed: bool = True) -> Answer:
+def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes", logprobs: bool = True) -> Answer:
     """An endpoint whose habits are known, to see whether a probe finds them out."""
     messages = body["messages"]
     last = messages[-1]
@@ -138,13 +153,13 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
         return Answer((text,))
     if "stop" in body:
         return Answer(("1, 2, 3, 4, 5, 6, ",))
-    if "logprobs" in body:
+    if "logprobs" in body and logprobs:
         alternatives = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.3}]
         token = {"token": "Yes", "logprob": -0.1, "top_logprobs": alternatives}
         choice = {"index": 0, "message": {"content": "Yes"}, "finish_reason": "stop", "logprobs": {"content": [token]}}
         return Answer(fields={"choices": [choice]})
     count = body.get("n", 1)
-    state = body["seed"] if seed and "seed" in body else id(body)
+    state = body["seed"] if "seed" in body else id(body)
     texts = tuple(f"The surprising number {state + i} is here today" for i in range(count))
     usage = None if n else {"prompt_tokens": 9, "completion_tokens": 7}
     return Answer(texts, usage=usage)
@@ -154,7 +169,8 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
     ("habits", "expected"),
     [
         ({}, Capabilities(multiple=True, prefix="echoes")),
-        ({"n": False}, Capabilities(multiple=False, prefix="echoes")),
+        ({"n": False}, Capabilities(multiple=True, recount=True, prefix="echoes")),
+        ({"n": False, "logprobs": False}, Capabilities(multiple=False, logprobs=False, prefix="echoes")),
         ({"prefix": "continues"}, Capabilities(multiple=True, prefix="continues")),
         ({"prefix": "refuses"}, Capabilities(multiple=True)),
         ({"prefix": "restarts"}, Capabilities(multiple=True)),
