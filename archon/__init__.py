@@ -18,6 +18,7 @@ from archon.models.pool import ModelPool
 from archon.models.spec import ModelSpec
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.state import Candidate, Failure, Message, State, Task
+from archon.store import SampleStore
 from archon.technique import Context, ModelRef, Sampled, Technique, technique, techniques
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PermanentError",
     "Price",
     "Result",
+    "SampleStore",
     "Sampled",
     "State",
     "Task",

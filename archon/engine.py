@@ -23,7 +23,9 @@ from archon.models.meter import Metered
 from archon.models.pool import ModelPool
 from archon.models.retry import Retrying, RetryPolicy
 from archon.models.spec import ModelSpec
+from archon.models.store import Stored
 from archon.state import Candidate, Failure, Message, State, Task
+from archon.store import SampleStore
 from archon.technique import Technique
 from archon.trace import Event, Observer, ignore
 
@@ -39,7 +41,8 @@ class Result:
         answer: The answer found in that text, ``None`` when failed or when there is none in it.
         candidates: What the last layer left, best first where it ranks.
         failures: What the architecture asked for and did not get, in any layer.
-        totals: Calls, tokens and cost.
+        totals: Calls, tokens and cost of the architecture alone, as if nothing had been in the store.
+        paid: What was really sent and paid, failed attempts included.
         seconds: From the start of the task to its end.
         error: Why it failed.
     """
@@ -51,6 +54,7 @@ class Result:
     candidates: tuple[Candidate, ...]
     failures: tuple[Failure, ...]
     totals: Totals
+    paid: Totals
     seconds: float
     error: Exception | None = None
 
@@ -157,7 +161,9 @@ class Engine:
         models: Models by reference that replace those of the architecture, such as scripted ones.
         seed: Decides every draw.
         retry: Bounds on retrying.
-        ledger: Where charges are recorded; one of its own if not given.
+        store: Where samples are looked up before they are bought, and kept; ``None`` buys everything anew.
+        ledger: Where the architecture's own costs are recorded; one of its own if not given.
+        paid: Where what was really sent is recorded; one of its own if not given.
         observe: Told every event as it happens.
     """
 
@@ -169,11 +175,15 @@ class Engine:
         models: Mapping[str, Model] | None = None,
         seed: int = 0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        store: SampleStore | None = None,
         ledger: Ledger | None = None,
+        paid: Ledger | None = None,
         observe: Observer = ignore,
     ) -> None:
         self.architecture = architecture
         self.ledger = Ledger() if ledger is None else ledger
+        self.paid = Ledger() if paid is None else paid
+        self._store = store
         self._pool = pool
         self._own_pool: ModelPool | None = None
         self._given = dict(models or {})
@@ -193,13 +203,21 @@ class Engine:
         try:
             for ref, spec in self._specs.items():
                 model = self._given[ref] if ref in self._given else await self._from_pool(pool, spec)
-                models[ref] = Retrying(Metered(model, spec.price, self.ledger, self._observe), self._retry)
+                models[ref] = self._wrap(model, spec)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
         samplings = {ref: spec.sampling for ref, spec in self._specs.items()}
         self._resources = _Resources(models, samplings, self.architecture.answer, self._seed)
         return self
+
+    def _wrap(self, model: Model, spec: ModelSpec) -> Model:
+        """Around a model: attempts are paid for, retried, kept in the store, and attributed once each."""
+        attempted = Metered(model, "attempt", spec.price, self.paid, self._observe)
+        kept: Model = Retrying(attempted, self._retry)
+        if self._store is not None:
+            kept = Stored(kept, self._store)
+        return Metered(kept, "call", spec.price, self.ledger, self._observe)
 
     @staticmethod
     async def _from_pool(pool: ModelPool | None, spec: ModelSpec) -> Model:
@@ -236,7 +254,8 @@ class Engine:
             error = caught
         except Exception as caught:
             error = caught
-        result = self._result(state, self.ledger.of_run(run), error, time.monotonic() - started)
+        spent = self.ledger.of_run(run), self.paid.of_run(run)
+        result = self._result(state, *spent, error, time.monotonic() - started)
         self._observe(Event("question", task.id, "", _summary(result)))
         return result
 
@@ -290,13 +309,20 @@ class Engine:
         self._observe(Event("layer", task.id, component.path, data))
         return after
 
-    def _result(self, state: State, totals: Totals, error: Exception | None, seconds: float) -> Result:
-        task = state.task
-        if error is not None:
-            return Result(task, "failed", None, None, state.candidates, state.failures, totals, seconds, error)
-        text = state.candidates[0].text
-        answer = self.architecture.answer.extract(text)
-        return Result(task, "done", text, answer, state.candidates, state.failures, totals, seconds)
+    def _result(self, state: State, totals: Totals, paid: Totals, error: Exception | None, seconds: float) -> Result:
+        text = None if error is not None else state.candidates[0].text
+        return Result(
+            task=state.task,
+            status="done" if error is None else "failed",
+            text=text,
+            answer=None if text is None else self.architecture.answer.extract(text),
+            candidates=state.candidates,
+            failures=state.failures,
+            totals=totals,
+            paid=paid,
+            seconds=seconds,
+            error=error,
+        )
 
 
 def _candidate_data(candidate: Candidate) -> dict[str, Any]:

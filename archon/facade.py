@@ -12,6 +12,7 @@ from archon.models.base import Model
 from archon.models.pool import ModelPool
 from archon.source import load_architecture
 from archon.state import Message, Task
+from archon.store import SampleStore
 
 Question = str | Sequence[Message] | Task
 
@@ -23,6 +24,7 @@ async def run(
     seed: int = 0,
     models: Mapping[str, Model] | None = None,
     pool: ModelPool | None = None,
+    store: SampleStore | None = None,
 ) -> Result:
     """Answer one question with an architecture.
 
@@ -32,6 +34,7 @@ async def run(
         seed: Decides every draw.
         models: Models by reference that replace the architecture's.
         pool: Shares connections, limits and local models between calls.
+        store: Samples in it are not bought again, and those bought are kept in it.
 
     Returns:
         The answer with its candidates and its cost.
@@ -42,7 +45,7 @@ async def run(
     """
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture)
-    async with Engine(architecture, pool, models=models, seed=seed) as engine:
+    async with Engine(architecture, pool, models=models, seed=seed, store=store) as engine:
         result = await engine.run(_task(question))
     if result.error is not None:
         raise result.error

@@ -75,6 +75,13 @@ def to_record(result: Result) -> dict[str, Any]:
         "reasoning_tokens": totals.usage.reasoning,
         "dollars": totals.dollars if totals.unpriced < totals.calls else None,
         "unpriced_calls": totals.unpriced,
+        "paid": {
+            "calls": result.paid.calls,
+            "failed_attempts": result.paid.failed,
+            "prompt_tokens": result.paid.usage.prompt,
+            "completion_tokens": result.paid.usage.completion,
+            "dollars": result.paid.dollars if result.paid.unpriced < max(result.paid.calls, 1) else None,
+        },
         "seconds": round(result.seconds, 3),
         "failures": [{"layer": f.layer, "kind": f.kind, "reason": f.reason} for f in result.failures],
     }

@@ -69,6 +69,10 @@ def request_key(identity: str, request: Request) -> bytes:
 class SampleStore:
     """Samples in one SQLite file; close it, or what came in the last moments may be missing.
 
+    Attributes:
+        path: The file.
+        buying: Draws that somebody in this process is buying right now, with what is set when they are done.
+
     Raises:
         ConfigError: The file cannot be opened, or another version of Archon wrote it.
     """
@@ -77,7 +81,8 @@ class SampleStore:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            # One event loop uses a store at a time, but in a notebook it runs in a thread of its own.
+            self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             # With WAL this can lose the last commits to a power cut, never to a killed process.
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -88,6 +93,7 @@ class SampleStore:
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
+        self.buying: dict[tuple[bytes, int], asyncio.Event] = {}
         self._pending: dict[tuple[bytes, int], tuple[str, str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -175,4 +181,4 @@ def _decode(text: str) -> Completion:
     if logprobs is not None:
         tokens = tuple(TokenLogprob(t, p, tuple((other, q) for other, q in top)) for t, p, top in logprobs)
     usage = None if data["usage"] is None else Usage(**data["usage"])
-    return Completion(data["text"], data["finish_reason"], usage or Usage(), tokens, data.get("reasoning"))
+    return Completion(data["text"], data["finish_reason"], usage, tokens, data.get("reasoning"))

@@ -70,7 +70,7 @@ class ScriptedModel:
             self.in_flight -= 1
         prompt = sum(len(message.content.split()) for message in request.messages)
         completions = tuple(self._complete_one(request, index, prompt) for index in request.indices)
-        return Reply(completions, Usage(prompt=prompt, completion=sum(c.usage.completion for c in completions)))
+        return Reply(completions, Usage(prompt=prompt, completion=sum(len(c.text.split()) for c in completions)))
 
     def _complete_one(self, request: Request, index: int, prompt: int) -> Completion:
         said = self._script(request, index)

@@ -15,7 +15,8 @@ class Event:
     """One fact.
 
     Attributes:
-        kind: ``call``, ``layer`` or ``question``.
+        kind: ``attempt`` (a request that was sent), ``call`` (a request of the architecture, which may have been
+            answered by the store), ``layer`` or ``question``.
         question: The task's id.
         layer: The path of the layer, if it happened inside one.
         data: What there is to say, as JSON values.

@@ -177,7 +177,8 @@ async def test_a_draw_that_fails_for_good_is_an_explicit_gap() -> None:
     (failure,) = result.failures
     assert (failure.layer, failure.kind, failure.reason) == ("0.generate", "call", "overloaded")
     assert result.totals.calls == 3
-    assert result.totals.failed == QUICK.attempts
+    assert result.totals.failed == 1
+    assert result.paid.failed == QUICK.attempts
 
 
 async def test_leaving_early_cancels_what_is_in_flight() -> None:
@@ -206,8 +207,8 @@ async def test_a_failing_component_cancels_its_siblings() -> None:
 async def test_events_tell_the_story() -> None:
     events: list[Event] = []
     await run(arch({"generate": {"model": "m", "n": 2}}, "vote"), ScriptedModel("4"), "q", observe=events.append)
-    assert [event.kind for event in events] == ["call", "call", "layer", "layer", "question"]
-    assert events[2].data["candidates"][1] == {"text": "4", "origin": "0.generate/m#1"}
+    assert [event.kind for event in events] == ["attempt", "call", "attempt", "call", "layer", "layer", "question"]
+    assert events[4].data["candidates"][1] == {"text": "4", "origin": "0.generate/m#1"}
 
 
 async def test_totals_are_those_of_the_question() -> None:

@@ -118,6 +118,7 @@ def test_the_public_names_are_agreed_on() -> None:
         "PermanentError",
         "Price",
         "Result",
+        "SampleStore",
         "Sampled",
         "State",
         "Task",

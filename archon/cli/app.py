@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from archon.cli import demo, describe, models, say
+from archon.cli import cache, demo, describe, models, say
 from archon.cli import run as run_command
 from archon.errors import ArchonError, ConfigError
 
@@ -29,6 +29,7 @@ app.command("techniques")(describe.list_techniques)
 app.command("schema")(describe.schema)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
+app.add_typer(cache.app, name="cache")
 
 
 def run(arguments: Sequence[str] | None) -> int:

@@ -17,6 +17,7 @@ from archon.errors import ArchonError, ConfigError, PermanentError
 from archon.models.pool import ModelPool
 from archon.questions import Question
 from archon.runs import RunDirectory
+from archon.store import SampleStore
 from archon.trace import Event
 from evals.accuracy import accuracy
 
@@ -30,7 +31,8 @@ class Outcome:
 
     Attributes:
         name: The architecture's name.
-        totals: What was spent.
+        totals: What the architecture costs by itself.
+        paid: What was really sent, failed attempts included.
         seconds: Wall time.
         rows: The records, by position.
         questions: How many there were.
@@ -39,6 +41,7 @@ class Outcome:
     name: str
     questions: int
     totals: Totals = field(default_factory=Totals)
+    paid: Totals = field(default_factory=Totals)
     seconds: float = 0.0
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -78,6 +81,9 @@ class Outcome:
             "calls": totals.calls,
             "samples": totals.samples,
             "failed_calls": totals.failed,
+            "paid_calls": self.paid.calls,
+            "failed_attempts": self.paid.failed,
+            "paid_dollars": self.paid.dollars if self.paid.unpriced < max(self.paid.calls, 1) else None,
             "prompt_tokens": totals.usage.prompt,
             "cached_tokens": totals.usage.cached,
             "completion_tokens": totals.usage.completion,
@@ -107,6 +113,7 @@ async def run_batch(
     directory: RunDirectory,
     *,
     seed: int,
+    store: SampleStore | None,
 ) -> list[Outcome]:
     """Run every architecture over all questions, one architecture after the other, so that times compare.
 
@@ -120,18 +127,20 @@ async def run_batch(
                 outcome = Outcome(architecture.name, len(questions))
                 outcomes.append(outcome)
                 bar = shown.start(architecture.name, len(questions))
-                ledger = Ledger()
+                ledger, paid = Ledger(), Ledger()
 
                 def observe(event: Event, outcome: Outcome = outcome, bar: Bar = bar, ledger: Ledger = ledger) -> None:
                     directory.trace(event)
                     bar.update(len(outcome.rows), ledger.total, outcome.failed)
 
-                async with Engine(architecture, pool, seed=seed, ledger=ledger, observe=observe) as engine:
+                async with Engine(
+                    architecture, pool, seed=seed, store=store, ledger=ledger, paid=paid, observe=observe
+                ) as engine:
                     started = time.monotonic()
                     async for position, result in engine.run_all(question.task for question in questions):
                         grade = _grade(architecture, questions[position], result)
                         outcome.rows[position] = directory.record(architecture.name, position, result, grade)
-                        outcome.totals = ledger.total
+                        outcome.totals, outcome.paid = ledger.total, paid.total
                         outcome.seconds = time.monotonic() - started
                         bar.update(len(outcome.rows), outcome.totals, outcome.failed)
                         _stop_if_hopeless(result)

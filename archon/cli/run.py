@@ -14,10 +14,12 @@ from archon.cli.console import output, print_json, progress
 from archon.cli.tables import remarks, results_table
 from archon.concurrency import run_sync
 from archon.errors import ConfigError
+from archon.paths import default_store
 from archon.questions import Fields, Question, read_questions
 from archon.runs import RunDirectory
 from archon.source import load_architecture
 from archon.state import Task
+from archon.store import SampleStore
 
 
 def run(
@@ -42,6 +44,8 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
     runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
+    store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> int:
     """Answer questions with one or several architectures, side by side."""
@@ -60,7 +64,8 @@ def run(
     settings: dict[str, Any] = {"seed": seed, "questions": len(questions)}
     if input is not None:
         settings |= {"input": str(input), "input_sha256": hashlib.sha256(input.read_bytes()).hexdigest()}
-    outcomes, path = execute(loaded, questions, settings, seed=seed, runs=runs)
+    kept = None if no_store else store or default_store()
+    outcomes, path = execute(loaded, questions, settings, seed=seed, runs=runs, store=kept)
     if output_file is not None:
         write_output(output_file, outcomes)
     return report(outcomes, path, json=json, show_answers=question is not None)
@@ -73,18 +78,22 @@ def execute(
     *,
     seed: int,
     runs: Path,
+    store: Path | None,
 ) -> tuple[list[Outcome], Path]:
     """Run everything and leave a run directory behind, however it ends."""
+    samples = None if store is None else SampleStore(store)
     directory = RunDirectory(runs, architectures, settings)
     summary = None
     try:
-        outcomes = run_sync(run_batch(architectures, questions, directory, seed=seed))
+        outcomes = run_sync(run_batch(architectures, questions, directory, seed=seed, store=samples))
         summary = [outcome.summary() for outcome in outcomes]
     except KeyboardInterrupt:
         progress().print(f"What had finished is in {directory.path}.")
         raise
     finally:
         directory.close(summary)
+        if samples is not None:
+            samples.close()
     return outcomes, directory.path
 
 

@@ -58,6 +58,9 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
             )
         if outcome.unreadable:
             said.append(f"{outcome.name}: {outcome.unreadable} replies did not have the form they were asked for")
+        reused = outcome.totals.calls - outcome.paid.calls
+        if reused > 0:
+            said.append(f"{outcome.name}: {reused} of {outcome.totals.calls} calls were answered by the sample store")
         crashed = sum("grader_error" in row for row in outcome.rows.values())
         if crashed:
             said.append(f"{outcome.name}: {crashed} answers could not be graded and are not counted")

@@ -14,8 +14,6 @@ from typing import Any, Literal, Protocol, Self
 from archon.cost import Usage
 from archon.state import Message
 
-NO_USAGE = Usage()
-
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -116,14 +114,14 @@ class Completion:
     Attributes:
         text: What the model wrote (the continuation alone if it was asked to continue).
         finish_reason: ``stop``, ``length`` or whatever else the endpoint said.
-        usage: The tokens of this sample by itself: the whole prompt and this completion.
+        usage: The tokens of this sample by itself: the whole prompt and this completion. ``None`` if not known.
         logprobs: Per token, if asked for and supported.
         reasoning: The reasoning text of a reasoning model, if the endpoint shows it.
     """
 
     text: str
     finish_reason: str = "stop"
-    usage: Usage = NO_USAGE
+    usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     reasoning: str | None = None
 

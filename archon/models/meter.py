@@ -1,4 +1,4 @@
-"""Writes every attempt at a request into the ledger and tells the observer."""
+"""Writes requests into a ledger and tells the observer; one on top of the store, one beneath the retries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,20 @@ from archon.trace import Event, Observer
 
 
 class Metered(Wrapper):
-    """A model whose every attempt is charged, answered or not."""
+    """A model whose every request is charged, answered or not.
 
-    def __init__(self, model: Model, price: Price | None, ledger: Ledger, observe: Observer) -> None:
+    Args:
+        model: The model.
+        event: What its requests are called in the trace: ``call`` for what an architecture asks for, ``attempt`` for
+            what is really sent.
+        price: Its price, if that is known.
+        ledger: Where to write.
+        observe: Whom to tell.
+    """
+
+    def __init__(self, model: Model, event: str, price: Price | None, ledger: Ledger, observe: Observer) -> None:
         super().__init__(model)
+        self._event = event
         self._price = price
         self._ledger = ledger
         self._observe = observe
@@ -51,4 +61,4 @@ class Metered(Wrapper):
         }
         if error is not None:
             data["error"] = f"{reason}: {error}"
-        self._observe(Event("call", tag.question, tag.layer, data))
+        self._observe(Event(self._event, tag.question, tag.layer, data))

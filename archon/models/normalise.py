@@ -47,7 +47,11 @@ class Normalised(Wrapper):
 
 def _recounted(reply: Reply) -> Reply:
     """The reply with the completion tokens of every choice counted by their log-probabilities."""
-    completions = tuple(replace(c, usage=replace(c.usage, completion=len(c.logprobs or ()))) for c in reply.completions)
-    written = sum(completion.usage.completion for completion in completions)
-    usage = None if reply.usage is None else replace(reply.usage, completion=written)
-    return Reply(completions, usage)
+    if reply.usage is None:
+        return reply
+    counts = [len(completion.logprobs or ()) for completion in reply.completions]
+    completions = tuple(
+        replace(completion, usage=replace(reply.usage, completion=count))
+        for completion, count in zip(reply.completions, counts, strict=True)
+    )
+    return Reply(completions, replace(reply.usage, completion=sum(counts)))

@@ -180,8 +180,7 @@ def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int) ->
     content = message.get("content")
     if content is not None and not isinstance(content, str):
         raise TypeError("content is not text")
-    whole = usage or Usage()
-    own = Usage(whole.prompt, whole.cached, whole.completion // choices, whole.reasoning // choices)
+    own = usage and Usage(usage.prompt, usage.cached, usage.completion // choices, usage.reasoning // choices)
     return Completion(
         text=content or message.get("refusal") or "",
         finish_reason=choice.get("finish_reason") or "unknown",

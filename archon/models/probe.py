@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from archon.errors import ModelError
 from archon.models.base import Capabilities, Completion, PrefixStyle, Reply, Request, Sampling
 from archon.models.openai import OpenAIModel
+from archon.paths import cache_dir
 from archon.state import Message
 
 COUNT = (Message("user", "Count from 1 to 20. Write the numbers separated by commas and nothing else."),)
@@ -174,7 +173,7 @@ def _words(completion: Completion) -> int:
 
 def _cache_file(base_url: str, model: str) -> Path:
     digest = hashlib.blake2b(f"{base_url.rstrip('/')} {model}".encode(), digest_size=12).hexdigest()
-    return user_cache_path("archon") / "probes" / f"{digest}.json"
+    return cache_dir() / "probes" / f"{digest}.json"
 
 
 def known_capabilities(base_url: str, model: str) -> Capabilities | None:

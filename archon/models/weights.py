@@ -24,10 +24,10 @@ from typing import IO, Self
 from uuid import uuid4
 
 import httpx
-import platformdirs
 
 from archon.errors import ConfigError
 from archon.models.catalogue import CATALOGUE, Weights, find
+from archon.paths import cache_dir
 
 __all__ = [
     "CATALOGUE",
@@ -58,9 +58,7 @@ class _UnavailableError(Exception):
 
 def weights_dir() -> Path:
     """Where weights are kept: below ``ARCHON_CACHE`` if it is set, else below the user's cache directory."""
-    override = os.environ.get("ARCHON_CACHE")
-    root = Path(override) if override else platformdirs.user_cache_path("archon", appauthor=False)
-    return root.expanduser() / "weights"
+    return cache_dir() / "weights"
 
 
 def pull(

@@ -131,7 +131,7 @@ class TestNormalised:
         reply = run_sync(Normalised(model).complete(Request(ASK.messages, indices=(0, 1, 2))))
         assert reply.usage is not None
         assert reply.usage.completion == 1 + 2 + 3
-        assert [c.usage.completion for c in reply.completions] == [1, 2, 3]
+        assert [c.usage and c.usage.completion for c in reply.completions] == [1, 2, 3]
         assert all(completion.logprobs is None for completion in reply.completions)
 
     def test_ignored_stop_strings_are_applied_here(self) -> None:

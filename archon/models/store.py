@@ -1,0 +1,71 @@
+"""Looks in the sample store before it asks a model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from archon.cost import Usage
+from archon.models.base import Completion, Model, Reply, Request
+from archon.models.wrapper import Wrapper
+from archon.store import SampleStore, request_key
+
+
+class Stored(Wrapper):
+    """A model whose samples are bought once.
+
+    At temperature 0 every draw is the same text, so one is bought whatever the seed and however many are asked for.
+    """
+
+    def __init__(self, model: Model, store: SampleStore) -> None:
+        super().__init__(model)
+        self._store = store
+
+    async def complete(self, request: Request) -> Reply:
+        """Take what is in the store and buy the rest.
+
+        Returns:
+            A reply whose usage is what the whole request would have cost, whatever part of it was bought now.
+        """
+        if request.sampling.temperature == 0:
+            greedy = replace(request, seed=0, stream="", indices=(0,))
+            reply = await self._draw(greedy)
+            return replace(reply, completions=reply.completions * len(request.indices))
+        return await self._draw(request)
+
+    async def _draw(self, request: Request) -> Reply:
+        key = request_key(self.identity, request)
+        found = self._store.get(key, request.indices)
+        # Whoever else is buying one of the samples is waited for; if that fails, we buy it ourselves.
+        while others := [self._store.buying[key, i] for i in request.indices if (key, i) in self._store.buying]:
+            for other in others:
+                await other.wait()
+            found = self._store.get(key, request.indices)
+        missing = tuple(index for index in request.indices if index not in found)
+        if missing:
+            found |= await self._buy(key, replace(request, indices=missing))
+        completions = tuple(found[index] for index in request.indices)
+        return Reply(completions, _usage_alone(completions))
+
+    async def _buy(self, key: bytes, request: Request) -> dict[int, Completion]:
+        done = asyncio.Event()
+        claims = [(key, index) for index in request.indices]
+        self._store.buying.update(dict.fromkeys(claims, done))
+        try:
+            reply = await self._model.complete(request)
+            bought = dict(zip(request.indices, reply.completions, strict=True))
+            self._store.put(key, self.name, bought)
+            return bought
+        finally:
+            for claim in claims:
+                del self._store.buying[claim]
+            done.set()
+
+
+def _usage_alone(completions: tuple[Completion, ...]) -> Usage | None:
+    """What one request for all of them costs: the prompt once, every completion."""
+    usages = [completion.usage for completion in completions if completion.usage is not None]
+    if len(usages) < len(completions):
+        return None
+    written = Usage(completion=sum(u.completion for u in usages), reasoning=sum(u.reasoning for u in usages))
+    return Usage(usages[0].prompt, usages[0].cached) + written
