@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -134,6 +134,28 @@ class Totals:
             self.dollars + (charge.dollars or 0.0),
             self.unpriced + (answered and charge.dollars is None),
         )
+
+
+def totals_to_data(totals: Totals) -> dict[str, Any]:
+    """Totals as JSON values; the cost is ``null`` where no part of it is known."""
+    usage = totals.usage
+    return {
+        "calls": totals.calls,
+        "samples": totals.samples,
+        "failed": totals.failed,
+        "prompt_tokens": usage.prompt,
+        "cached_tokens": usage.cached,
+        "completion_tokens": usage.completion,
+        "reasoning_tokens": usage.reasoning,
+        "dollars": None if totals.calls and totals.unpriced == totals.calls else totals.dollars,
+        "unpriced_calls": totals.unpriced,
+    }
+
+
+def totals_from_data(data: Mapping[str, Any]) -> Totals:
+    """The inverse of :func:`totals_to_data`."""
+    usage = Usage(data["prompt_tokens"], data["cached_tokens"], data["completion_tokens"], data["reasoning_tokens"])
+    return Totals(data["calls"], data["samples"], data["failed"], usage, data["dollars"] or 0.0, data["unpriced_calls"])
 
 
 class Ledger:

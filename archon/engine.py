@@ -24,7 +24,7 @@ from archon.models.pool import ModelPool
 from archon.models.retry import Retrying, RetryPolicy
 from archon.models.spec import ModelSpec
 from archon.models.store import Stored
-from archon.state import Candidate, Failure, Message, State, Task
+from archon.state import Candidate, Failure, Message, State, Task, number_repeats
 from archon.store import SampleStore
 from archon.technique import Technique
 from archon.trace import Event, Observer, ignore
@@ -264,18 +264,12 @@ class Engine:
 
         Leaving the iteration early cancels what is still running.
         """
-        seen: Counter[str] = Counter()
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
 
         async def one(order: int, task: Task) -> None:
             finished.put_nowait((order, await self.run(task, order=order)))
 
-        running = []
-        for order, task in enumerate(tasks):
-            # A question that stands twice in the input is asked twice, with draws of its own each time.
-            repeated = replace(task, repeat=task.repeat + seen[task.digest])
-            seen[task.digest] += 1
-            running.append(asyncio.create_task(one(order, repeated)))
+        running = [asyncio.create_task(one(order, task)) for order, task in enumerate(number_repeats(tasks))]
         try:
             for _ in range(len(running)):
                 yield await finished.get()

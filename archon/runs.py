@@ -1,4 +1,4 @@
-"""The directory a run leaves behind: what ran, on what, and what came of it."""
+"""The directory a run leaves behind: what ran, on what, and what came of it. A run that was cut goes on from it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,112 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from archon.architecture import Architecture
+from archon.cost import totals_to_data
 from archon.engine import Result, describe
-from archon.source import dump_architecture
+from archon.errors import ConfigError
+from archon.questions import Fields, Question, read_questions
+from archon.source import dump_architecture, load_architecture
+from archon.state import number_repeats
 from archon.trace import TraceFile
 
 PACKAGES = ("archon-inference", "openai", "httpx", "aiohttp", "pydantic", "xllamacpp", "math-verify")
+Rows = dict[int, dict[str, Any]]
 
 
 class RunDirectory:
-    """``runs/<time>-<name>/``: ``run.json``, ``architectures/``, ``records.jsonl``, ``trace.jsonl``, ``summary.json``.
+    """``runs/<time>-<name>/``, made by :meth:`create` and opened again by :meth:`resume`.
 
-    Args:
-        root: Where runs are kept.
-        architectures: What is going to run.
-        settings: What else decides the outcome: seed, input, fields.
+    It holds ``run.json``, ``architectures/``, ``questions.jsonl``, ``records.jsonl`` (one row per architecture and
+    question, the last one counts), ``trace.jsonl`` and, once the run is over, ``summary.json``.
+
+    Attributes:
+        path: The directory.
+        settings: What else decides the outcome, such as the seed.
+        architectures: What runs.
+        questions: What it runs on.
     """
 
-    def __init__(self, root: Path, architectures: Sequence[Architecture], settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        architectures: Sequence[Architecture],
+        questions: Sequence[Question],
+    ) -> None:
+        self.path = path
+        self.settings = settings
+        self.architectures = architectures
+        tasks = number_repeats(question.task for question in questions)
+        self.questions = [replace(q, task=task) for q, task in zip(questions, tasks, strict=True)]
+        self.trace = TraceFile(path / "trace.jsonl")
+        self._records = (path / "records.jsonl").open("a", encoding="utf-8")
+
+    @classmethod
+    def create(
+        cls,
+        root: Path,
+        architectures: Sequence[Architecture],
+        questions: Sequence[Question],
+        settings: Mapping[str, Any],
+    ) -> Self:
+        """Make the directory of a new run."""
         name = architectures[0].name + (f"-and-{len(architectures) - 1}" if len(architectures) > 1 else "")
-        self.path = _new_directory(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+        path = _new_directory(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
         for architecture in architectures:
-            file = self.path / "architectures" / f"{architecture.name}.yaml"
+            file = path / "architectures" / f"{architecture.name}.yaml"
             file.parent.mkdir(exist_ok=True)
             file.write_text(dump_architecture(architecture), encoding="utf-8")
+        lines = [json.dumps(_question_data(question), ensure_ascii=False) + "\n" for question in questions]
+        (path / "questions.jsonl").write_text("".join(lines), encoding="utf-8")
         started = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "python": platform.python_version()}
-        self._write("run.json", {**started, "versions": _versions(), **settings})
-        self.trace = TraceFile(self.path / "trace.jsonl")
-        self._records = (self.path / "records.jsonl").open("a", encoding="utf-8")
+        names = [architecture.name for architecture in architectures]
+        # Written last: a directory without it was never a run.
+        _write(path / "run.json", {**started, "versions": _versions(), "architectures": names, **settings})
+        return cls(path, settings, architectures, questions)
 
-    def record(self, architecture: str, position: int, result: Result, grade: Mapping[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def resume(cls, path: Path) -> Self:
+        """Open the directory of a run that was cut.
+
+        Raises:
+            ConfigError: It is not the directory of a run.
+        """
+        try:
+            settings = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            names = settings["architectures"]
+        except (OSError, ValueError, KeyError):
+            raise ConfigError(f"{path} is not the directory of a run: there is no readable run.json in it.") from None
+        architectures = [load_architecture(path / "architectures" / f"{name}.yaml") for name in names]
+        questions = read_questions(path / "questions.jsonl", Fields(question="messages"))
+        _end_last_line(path / "records.jsonl")
+        _end_last_line(path / "trace.jsonl")
+        return cls(path, settings, architectures, questions)
+
+    def finished(self, architecture: str) -> Rows:
+        """The questions that one architecture has answered already, by position."""
+        rows: Rows = {}
+        for line in (self.path / "records.jsonl").read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                # The line that was being written when the run was killed; its question is asked again.
+                continue
+            if row["architecture"] == architecture and row["status"] == "done":
+                rows[row["position"]] = row
+        return rows
+
+    def record(
+        self, architecture: str, position: int, result: Result, grade: Mapping[str, Any], elapsed: float
+    ) -> dict[str, Any]:
         """Append what became of one question, and return it."""
         row = {"architecture": architecture, "position": position, **to_record(result), **grade}
+        row["elapsed"] = round(elapsed, 3)
         self._records.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._records.flush()
         return row
@@ -49,45 +119,44 @@ class RunDirectory:
     def close(self, summary: Any = None) -> None:
         """Write the summary, if there is one, and close the files."""
         if summary is not None:
-            self._write("summary.json", summary)
+            _write(self.path / "summary.json", summary)
         self._records.close()
         self.trace.close()
-
-    def _write(self, name: str, data: Any) -> None:
-        (self.path / name).write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def to_record(result: Result) -> dict[str, Any]:
     """One result as JSON values."""
-    totals = result.totals
     row: dict[str, Any] = {
         "id": result.task.id,
         "question": result.task.question,
         "status": result.status,
         "answer": result.answer,
         "text": result.text,
-        "calls": totals.calls,
-        "samples": totals.samples,
-        "failed_calls": totals.failed,
-        "prompt_tokens": totals.usage.prompt,
-        "cached_tokens": totals.usage.cached,
-        "completion_tokens": totals.usage.completion,
-        "reasoning_tokens": totals.usage.reasoning,
-        "dollars": totals.dollars if totals.unpriced < totals.calls else None,
-        "unpriced_calls": totals.unpriced,
-        "paid": {
-            "calls": result.paid.calls,
-            "failed_attempts": result.paid.failed,
-            "prompt_tokens": result.paid.usage.prompt,
-            "completion_tokens": result.paid.usage.completion,
-            "dollars": result.paid.dollars if result.paid.unpriced < max(result.paid.calls, 1) else None,
-        },
+        "attributed": totals_to_data(result.totals),
+        "paid": totals_to_data(result.paid),
         "seconds": round(result.seconds, 3),
         "failures": [{"layer": f.layer, "kind": f.kind, "reason": f.reason} for f in result.failures],
     }
     if result.error is not None:
         row["error"] = describe(result.error)
     return row
+
+
+def _question_data(question: Question) -> dict[str, Any]:
+    messages = [{"role": message.role, "content": message.content} for message in question.task.messages]
+    data: dict[str, Any] = {"id": question.task.id, "messages": messages}
+    return data if question.reference is None else {**data, "answer": question.reference}
+
+
+def _write(file: Path, data: Any) -> None:
+    file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _end_last_line(file: Path) -> None:
+    """Close the line that a killed run left open, so that the next one starts on its own."""
+    if file.is_file() and (content := file.read_bytes()) and not content.endswith(b"\n"):
+        with file.open("ab") as opened:
+            opened.write(b"\n")
 
 
 def _new_directory(root: Path, name: str) -> Path:

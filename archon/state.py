@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -66,6 +66,17 @@ class Task:
     def with_question(self, prompt: str) -> tuple[Message, ...]:
         """The conversation with its last user turn replaced by ``prompt``; nothing else is lost."""
         return (*self.context, Message("user", prompt))
+
+
+def number_repeats(tasks: Iterable[Task]) -> Iterator[Task]:
+    """The same tasks, where a conversation that stands twice gets another repeat, and so samples of its own."""
+    seen: set[tuple[str, int]] = set()
+    for task in tasks:
+        digest, repeat = task.digest, task.repeat
+        while (digest, repeat) in seen:
+            repeat += 1
+        seen.add((digest, repeat))
+        yield task if repeat == task.repeat else replace(task, repeat=repeat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,20 +79,7 @@ class SampleStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # One event loop uses a store at a time, but in a notebook it runs in a thread of its own.
-            self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # With WAL this can lose the last commits to a power cut, never to a killed process.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, SCHEMA_VERSION):
-                raise ConfigError(f"{path} was written by another version of Archon; use --store with another file.")
-            self._db.execute(SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
+        self._db = _open(path)
         self.buying: dict[tuple[bytes, int], asyncio.Event] = {}
         self._pending: dict[tuple[bytes, int], tuple[str, str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -161,6 +148,32 @@ class SampleStore:
         query = "SELECT completion FROM samples WHERE request = ? AND draw = ?"
         row: tuple[str] | None = self._db.execute(query, (key, draw)).fetchone()
         return row
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, made if it is not there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One event loop uses a store at a time, but in a notebook it runs in a thread of its own.
+        db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        # With WAL this can lose the last commits to a power cut, never to a killed process.
+        db.execute("PRAGMA synchronous = NORMAL")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            raise ConfigError(f"{path} was written by another version of Archon; use --store with another file.")
+        db.execute(SCHEMA)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except sqlite3.Error as error:
+        db.close()
+        raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
+    except ConfigError:
+        db.close()
+        raise
+    return db
 
 
 def _encode(completion: Completion) -> str:

@@ -89,7 +89,9 @@ def test_a_batch_leaves_answers_and_a_run_directory(archon: Run, write: Any, tmp
         outcome = archon("run", file, "--input", questions, "--output", "out.jsonl", "--json", "--seed", "5")
     assert outcome.code == 0
     (summary,) = json.loads(outcome.out)["architectures"]
-    assert (summary["questions"], summary["calls"], summary["unpriced_calls"], summary["dollars"]) == (2, 4, 4, None)
+    spent = summary["attributed"]
+    assert (summary["questions"], spent["calls"], spent["unpriced_calls"], spent["dollars"]) == (2, 4, 4, None)
+    assert summary["paid"] == spent
     assert summary["accuracy"]["mean"] == 0.5
     assert summary["accuracy"]["n"] == 2
     assert summary["accuracy"]["standard_error"] == pytest.approx(0.5)
@@ -99,12 +101,13 @@ def test_a_batch_leaves_answers_and_a_run_directory(archon: Run, write: Any, tmp
     assert {path.name for path in run.iterdir()} == {
         "run.json",
         "architectures",
+        "questions.jsonl",
         "records.jsonl",
         "trace.jsonl",
         "summary.json",
     }
     assert json.loads((run / "run.json").read_text())["seed"] == 5
-    assert sum(row["calls"] for row in lines(run / "records.jsonl")) == 4
+    assert sum(row["attributed"]["calls"] for row in lines(run / "records.jsonl")) == 4
     assert sum(event["kind"] == "call" for event in lines(run / "trace.jsonl")) == 4
     assert archon("validate", str(run / "architectures" / "vote.yaml")).code == 0
 
@@ -123,7 +126,7 @@ def test_a_price_gives_a_cost(archon: Run, write: Any) -> None:
         price = "models.solver.price={input: 1, output: 2, date: 2026-11-01}"
         outcome = archon("run", file, "--question", "2 + 2?", "--json", "--set", price)
     (summary,) = json.loads(outcome.out)["architectures"]
-    assert summary["dollars"] == pytest.approx((3 * 1 + 4 * 2) / 1e6)
+    assert summary["attributed"]["dollars"] == pytest.approx((3 * 1 + 4 * 2) / 1e6)
 
 
 def test_fields_are_mapped_by_flags(archon: Run, write: Any) -> None:
@@ -257,6 +260,41 @@ def test_a_server_that_dies_mid_run_fails_its_questions_and_no_others(archon: Ru
     assert (bad["status"], bad["answer"]) == ("failed", None)
     assert "connection" in bad["error"]
     assert "1 of 2 questions failed" in outcome.err
+
+
+def test_a_second_run_buys_nothing(archon: Run, write: Any, tmp_path: Path) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=2))
+        questions = write("q.jsonl", QUESTIONS)
+        for output in ("one.jsonl", "two.jsonl"):
+            assert archon("run", file, "--input", questions, "--output", output).code == 0
+        assert server.calls == 4
+        archon("run", file, "--input", questions, "--no-store")
+        assert server.calls == 8
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+    assert json.loads(archon("cache", "stats", "--json").out)["by_model"] == {"openai/test": 4}
+    assert len(archon("cache", "export").out.splitlines()) == 4
+    archon("cache", "prune", "--older-than", "0")
+    assert json.loads(archon("cache", "stats", "--json").out)["samples"] == 0
+
+
+def test_failed_questions_are_asked_again_on_resuming(archon: Run, write: Any, tmp_path: Path) -> None:
+    alive = False
+    script = lambda body: Answer() if alive or "3" not in body["messages"][-1]["content"] else error(400, "no")  # noqa: E731
+    with serve(script) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=2))
+        first = archon("run", file, "--input", write("q.jsonl", QUESTIONS), "--output", "out.jsonl", "--json")
+        assert first.code == 1
+        before, alive = server.calls, True
+        again = archon("run", "--resume", json.loads(first.out)["run"], "--json")
+    assert again.code == 0
+    assert server.calls == before + 2
+    assert [row["status"] for row in lines(tmp_path / "out.jsonl")] == ["done", "done"]
+    assert json.loads(again.out)["architectures"][0]["finished"] == 2
+
+
+def test_resuming_what_is_no_run_is_one_sentence(archon: Run) -> None:
+    archon("run", "--resume", "nowhere").is_one_sentence("nowhere", "not the directory of a run")
 
 
 def test_techniques_are_listed_with_their_knobs(archon: Run) -> None:

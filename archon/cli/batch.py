@@ -11,18 +11,21 @@ from typing import Any
 
 from archon.architecture import Architecture
 from archon.cli.progress import Bar, RunProgress
-from archon.cost import Ledger, Totals
+from archon.cost import Ledger, Totals, totals_from_data, totals_to_data
 from archon.engine import Engine, Result
 from archon.errors import ArchonError, ConfigError, PermanentError
 from archon.models.pool import ModelPool
 from archon.questions import Question
-from archon.runs import RunDirectory
+from archon.runs import Rows, RunDirectory
 from archon.store import SampleStore
 from archon.trace import Event
 from evals.accuracy import accuracy
 
 # What an endpoint says of the whole run, not of one question.
 HOPELESS = frozenset({401, 403, 404})
+
+# Facts about one run rather than about the answers.
+PASSING = frozenset({"paid", "seconds", "elapsed"})
 
 
 @dataclass
@@ -31,19 +34,25 @@ class Outcome:
 
     Attributes:
         name: The architecture's name.
-        totals: What the architecture costs by itself.
-        paid: What was really sent, failed attempts included.
-        seconds: Wall time.
+        questions: How many there are.
         rows: The records, by position.
-        questions: How many there were.
+        seconds: Wall time, that of a run which was cut included.
     """
 
     name: str
     questions: int
-    totals: Totals = field(default_factory=Totals)
-    paid: Totals = field(default_factory=Totals)
+    rows: Rows = field(default_factory=dict)
     seconds: float = 0.0
-    rows: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> Totals:
+        """What the architecture costs by itself."""
+        return sum((totals_from_data(row["attributed"]) for row in self.rows.values()), Totals())
+
+    @property
+    def paid(self) -> Totals:
+        """What was really sent, failed attempts included."""
+        return sum((totals_from_data(row["paid"]) for row in self.rows.values()), Totals())
 
     @property
     def failed(self) -> int:
@@ -78,18 +87,8 @@ class Outcome:
             "failed": self.failed,
             "incomplete": self.incomplete,
             "unreadable_replies": self.unreadable,
-            "calls": totals.calls,
-            "samples": totals.samples,
-            "failed_calls": totals.failed,
-            "paid_calls": self.paid.calls,
-            "failed_attempts": self.paid.failed,
-            "paid_dollars": self.paid.dollars if self.paid.unpriced < max(self.paid.calls, 1) else None,
-            "prompt_tokens": totals.usage.prompt,
-            "cached_tokens": totals.usage.cached,
-            "completion_tokens": totals.usage.completion,
-            "reasoning_tokens": totals.usage.reasoning,
-            "dollars": totals.dollars if totals.unpriced < totals.calls else None,
-            "unpriced_calls": totals.unpriced,
+            "attributed": totals_to_data(totals),
+            "paid": totals_to_data(self.paid),
             "seconds": round(self.seconds, 3),
             "calls_per_question": totals.calls / n,
             "samples_per_question": totals.samples / n,
@@ -107,15 +106,10 @@ class Outcome:
         return data
 
 
-async def run_batch(
-    architectures: Sequence[Architecture],
-    questions: Sequence[Question],
-    directory: RunDirectory,
-    *,
-    seed: int,
-    store: SampleStore | None,
-) -> list[Outcome]:
+async def run_batch(directory: RunDirectory, store: SampleStore | None) -> list[Outcome]:
     """Run every architecture over all questions, one architecture after the other, so that times compare.
+
+    Questions that the directory has answers to are not asked again.
 
     Raises:
         ConfigError: An endpoint refused the key or does not know the model; what had finished is kept.
@@ -123,29 +117,40 @@ async def run_batch(
     outcomes = []
     with RunProgress() as shown:
         async with ModelPool() as pool:
-            for architecture in architectures:
-                outcome = Outcome(architecture.name, len(questions))
+            for architecture in directory.architectures:
+                bar = shown.start(architecture.name, len(directory.questions))
+                outcome = await _run_one(architecture, directory, pool, store, bar)
+                shown.finish(outcome.name, outcome.questions, outcome.totals, outcome.seconds)
                 outcomes.append(outcome)
-                bar = shown.start(architecture.name, len(questions))
-                ledger, paid = Ledger(), Ledger()
-
-                def observe(event: Event, outcome: Outcome = outcome, bar: Bar = bar, ledger: Ledger = ledger) -> None:
-                    directory.trace(event)
-                    bar.update(len(outcome.rows), ledger.total, outcome.failed)
-
-                async with Engine(
-                    architecture, pool, seed=seed, store=store, ledger=ledger, paid=paid, observe=observe
-                ) as engine:
-                    started = time.monotonic()
-                    async for position, result in engine.run_all(question.task for question in questions):
-                        grade = _grade(architecture, questions[position], result)
-                        outcome.rows[position] = directory.record(architecture.name, position, result, grade)
-                        outcome.totals, outcome.paid = ledger.total, paid.total
-                        outcome.seconds = time.monotonic() - started
-                        bar.update(len(outcome.rows), outcome.totals, outcome.failed)
-                        _stop_if_hopeless(result)
-                shown.finish(outcome.name, len(questions), outcome.totals, outcome.seconds)
     return outcomes
+
+
+async def _run_one(
+    architecture: Architecture, directory: RunDirectory, pool: ModelPool, store: SampleStore | None, bar: Bar
+) -> Outcome:
+    outcome = Outcome(architecture.name, len(directory.questions), directory.finished(architecture.name))
+    before, already = outcome.totals, max((row["elapsed"] for row in outcome.rows.values()), default=0.0)
+    open_ = [position for position in range(outcome.questions) if position not in outcome.rows]
+    failed = 0
+    ledger = Ledger()
+
+    def observe(event: Event) -> None:
+        directory.trace(event)
+        bar.update(len(outcome.rows), before + ledger.total, failed)
+
+    seed = directory.settings["seed"]
+    async with Engine(architecture, pool, seed=seed, store=store, ledger=ledger, observe=observe) as engine:
+        started = time.monotonic()
+        async for index, result in engine.run_all(directory.questions[position].task for position in open_):
+            position = open_[index]
+            outcome.seconds = already + time.monotonic() - started
+            grade = _grade(architecture, directory.questions[position], result)
+            outcome.rows[position] = directory.record(architecture.name, position, result, grade, outcome.seconds)
+            failed += result.status == "failed"
+            bar.update(len(outcome.rows), before + ledger.total, failed)
+            _stop_if_hopeless(result)
+    outcome.seconds = outcome.seconds or already
+    return outcome
 
 
 def _stop_if_hopeless(result: Result) -> None:
@@ -166,7 +171,7 @@ def _grade(architecture: Architecture, question: Question, result: Result) -> Ma
 
 
 def write_output(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """The records as JSON Lines in the order of the input.
+    """The records as JSON Lines in the order of the input, without what differs from one run to the next.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -175,6 +180,7 @@ def write_output(path: Path, outcomes: Sequence[Outcome]) -> None:
         with path.open("w", encoding="utf-8") as file:
             for outcome in outcomes:
                 for position in sorted(outcome.rows):
-                    file.write(json.dumps(outcome.rows[position], ensure_ascii=False) + "\n")
+                    row = {k: v for k, v in outcome.rows[position].items() if k not in PASSING}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}.") from None

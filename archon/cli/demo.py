@@ -13,6 +13,7 @@ from archon.cli.models import pull_with_progress
 from archon.cli.run import execute, report
 from archon.errors import ConfigError
 from archon.models.catalogue import find
+from archon.runs import RunDirectory
 from archon.source import load_architecture
 from evals.generated import generate_questions
 
@@ -36,11 +37,12 @@ def demo(
     pull_with_progress(weights)
     problems = generate_questions(FAMILY, questions, seed, keep=_small)
     architectures = [_load(configs / f"{name}.yaml", model) for name in ARCHITECTURES]
-    settings = {"seed": seed, "questions": questions, "family": FAMILY, "model": model}
     # Without the sample store, so that the seconds of one architecture owe nothing to another.
-    outcomes, path = execute(architectures, problems, settings, seed=seed, runs=runs, store=None)
+    settings = {"seed": seed, "family": FAMILY, "model": model, "store": None}
+    directory = RunDirectory.create(runs, architectures, problems, settings)
+    outcomes = execute(directory)
     title = f"{questions} short word problems ({FAMILY}), local/{model}"
-    return report(outcomes, path, json=json, title=title)
+    return report(outcomes, directory.path, json=json, title=title)
 
 
 def _small(question: str, answer: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,9 @@ from archon.store import SampleStore
 
 
 def run(
-    architectures: Annotated[list[Path], typer.Argument(metavar="ARCHITECTURE...", help="YAML files to run.")],
+    architectures: Annotated[
+        list[Path] | None, typer.Argument(metavar="ARCHITECTURE...", help="YAML files to run.")
+    ] = None,
     question: Annotated[str | None, typer.Option(help="Answer this one question.")] = None,
     input: Annotated[  # noqa: A002 - the flag's name
         Path | None, typer.Option("--input", help="Answer every line of this JSON Lines file.")
@@ -44,57 +45,62 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
     runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut.")] = None,
     store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> int:
     """Answer questions with one or several architectures, side by side."""
-    if (question is None) == (input is None):
-        raise ConfigError("Give either --question TEXT or --input FILE.jsonl.")
-    loaded = [load_architecture(path, set_ or ()) for path in architectures]
-    _check_names(loaded, architectures)
-    if question is not None:
-        questions = [Question(Task.of(question, id="1"))]
+    if resume is not None:
+        if architectures or question is not None or input is not None:
+            raise ConfigError("--resume goes on with what the run had; give no architecture, question or input.")
+        directory = RunDirectory.resume(resume)
     else:
-        assert input is not None, "one of the two was given"
-        fields = Fields(question_field, answer_field, id_field, system_field)
-        questions = read_questions(input, fields, limit)
-    if output_file is not None and not output_file.parent.is_dir():
-        raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
-    settings: dict[str, Any] = {"seed": seed, "questions": len(questions)}
-    if input is not None:
-        settings |= {"input": str(input), "input_sha256": hashlib.sha256(input.read_bytes()).hexdigest()}
-    kept = None if no_store else store or default_store()
-    outcomes, path = execute(loaded, questions, settings, seed=seed, runs=runs, store=kept)
-    if output_file is not None:
-        write_output(output_file, outcomes)
-    return report(outcomes, path, json=json, show_answers=question is not None)
+        if not architectures:
+            raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
+        loaded = [load_architecture(path, set_ or ()) for path in architectures]
+        _check_names(loaded, architectures)
+        questions = _questions(question, input, Fields(question_field, answer_field, id_field, system_field), limit)
+        if output_file is not None and not output_file.parent.is_dir():
+            raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
+        settings: dict[str, Any] = {
+            "seed": seed,
+            "input": input and str(input),
+            "output": output_file and str(output_file.absolute()),
+            "store": None if no_store else str(store or default_store()),
+            "show_answers": question is not None,
+        }
+        directory = RunDirectory.create(runs, loaded, questions, settings)
+    outcomes = execute(directory)
+    if directory.settings["output"]:
+        write_output(Path(directory.settings["output"]), outcomes)
+    return report(outcomes, directory.path, json=json, show_answers=directory.settings["show_answers"])
 
 
-def execute(
-    architectures: list[Architecture],
-    questions: list[Question],
-    settings: dict[str, Any],
-    *,
-    seed: int,
-    runs: Path,
-    store: Path | None,
-) -> tuple[list[Outcome], Path]:
-    """Run everything and leave a run directory behind, however it ends."""
-    samples = None if store is None else SampleStore(store)
-    directory = RunDirectory(runs, architectures, settings)
+def _questions(question: str | None, file: Path | None, fields: Fields, limit: int | None) -> list[Question]:
+    if question is not None and file is None:
+        return [Question(Task.of(question, id="1"))]
+    if question is None and file is not None:
+        return read_questions(file, fields, limit)
+    raise ConfigError("Give either --question TEXT or --input FILE.jsonl.")
+
+
+def execute(directory: RunDirectory) -> list[Outcome]:
+    """Run what is open in a run directory, and keep what came of it however it ends."""
+    store = SampleStore(Path(directory.settings["store"])) if directory.settings["store"] else None
     summary = None
     try:
-        outcomes = run_sync(run_batch(architectures, questions, directory, seed=seed, store=samples))
+        outcomes = run_sync(run_batch(directory, store))
         summary = [outcome.summary() for outcome in outcomes]
     except KeyboardInterrupt:
-        progress().print(f"What had finished is in {directory.path}.")
+        resume = f"archon run --resume {directory.path}"
+        progress().print(f"What had finished is kept; `{resume}` goes on.", markup=False, soft_wrap=True)
         raise
     finally:
         directory.close(summary)
-        if samples is not None:
-            samples.close()
-    return outcomes, directory.path
+        if store is not None:
+            store.close()
+    return outcomes
 
 
 def report(
