@@ -12,7 +12,7 @@ import openai
 
 from archon.errors import ConfigError
 from archon.models.base import Capabilities, Model
-from archon.models.limit import Limited, Limiter
+from archon.models.limit import Limited, Limiter, Limits
 from archon.models.local import SLOTS, LocalServers
 from archon.models.normalise import Normalised
 from archon.models.openai import OpenAIModel
@@ -56,8 +56,9 @@ class ModelPool:
         """
         bare = await self.bare_model(spec)
         endpoint = bare.identity.rpartition(" ")[0]
-        limit = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
-        limiter = self._limiters.setdefault(endpoint, Limiter(limit))
+        concurrency = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
+        limits = Limits(concurrency, spec.requests_per_minute, spec.tokens_per_minute)
+        limiter = self._limiters.setdefault(endpoint, Limiter(limits))
         return Limited(Normalised(bare), limiter)
 
     async def bare_model(self, spec: ModelSpec) -> OpenAIModel:

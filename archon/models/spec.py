@@ -28,7 +28,9 @@ class ModelSpec(BaseModel):
         stop: Strings that end a completion.
         extra: Further request fields of this endpoint, sent as they are.
         timeout: Seconds to wait for one reply.
-        concurrency: The most requests in flight at this endpoint.
+        concurrency: The most requests in flight at this endpoint; fewer while it says that it has too much.
+        requests_per_minute: The most requests to this endpoint within any minute.
+        tokens_per_minute: The most tokens to and from this endpoint within any minute.
         price: What its tokens cost, where that is known.
     """
 
@@ -44,6 +46,8 @@ class ModelSpec(BaseModel):
     extra: dict[str, Any] = {}
     timeout: Annotated[float, Field(gt=0)] = 600.0
     concurrency: Annotated[int | None, Field(ge=1)] = None
+    requests_per_minute: Annotated[int | None, Field(ge=1)] = None
+    tokens_per_minute: Annotated[int | None, Field(ge=1)] = None
     price: Price | None = None
 
     @field_validator("use")

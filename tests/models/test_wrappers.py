@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from archon.concurrency import run_sync
 from archon.errors import ConfigError, PermanentError, TransientError
 from archon.models.base import Capabilities, Completion, Request, Sampling, Tag, TokenLogprob
-from archon.models.limit import Limited, Limiter
+from archon.models.limit import Limited, Limiter, Limits, Window
 from archon.models.normalise import Normalised
 from archon.models.pool import ModelPool
 from archon.models.probe import known_capabilities, probe, remember_capabilities
@@ -61,7 +61,7 @@ class TestLimiter:
     )
     def test_never_more_than_the_limit_and_every_slot_comes_back(self, limit: int, jobs: list[tuple[int, str]]) -> None:
         async def run() -> None:
-            limiter = Limiter(limit)
+            limiter = Limiter(Limits(limit))
             holding = 0
 
             async def job(turns: int, end: str) -> None:
@@ -90,8 +90,7 @@ class TestLimiter:
         run_sync(run())
 
     async def test_the_oldest_question_goes_first(self) -> None:
-        model = Limited(ScriptedModel("x", latency=0.005), limiter := Limiter(1))
-        assert limiter
+        model = Limited(ScriptedModel("x", latency=0.005), Limiter(Limits(1)))
         served: list[int] = []
 
         async def ask(order: int) -> None:
@@ -100,6 +99,72 @@ class TestLimiter:
 
         await asyncio.gather(*(ask(order) for order in (5, 3, 4, 1, 2)))
         assert served == [5, 1, 2, 3, 4]
+
+
+class TestAdaptation:
+    @staticmethod
+    async def use(limiter: Limiter, error: Exception | None = None) -> None:
+        try:
+            async with limiter.slot(0):
+                await asyncio.sleep(0)
+                if error is not None:
+                    raise error
+        except TransientError:
+            pass
+
+    async def test_overload_halves_the_concurrency_once_for_all_that_were_in_flight(self) -> None:
+        limiter = Limiter(Limits(16))
+        await asyncio.gather(*(self.use(limiter, TransientError("x", reason="rate_limit")) for _ in range(10)))
+        assert limiter.allowed == 8
+        await self.use(limiter, TransientError("x", reason="overloaded"))
+        assert limiter.allowed == 4
+
+    async def test_a_fault_that_is_not_overload_changes_nothing(self) -> None:
+        limiter = Limiter(Limits(16))
+        for reason in ("connection", "malformed", "server_error"):
+            await self.use(limiter, TransientError("x", reason=reason))
+        assert limiter.allowed == 16
+
+    async def test_answers_bring_it_back_one_per_round(self) -> None:
+        limiter = Limiter(Limits(8))
+        await self.use(limiter, TransientError("x", reason="rate_limit"))
+        assert limiter.allowed == 4
+        for _ in range(5):
+            await self.use(limiter)
+        assert limiter.allowed == 5
+        for _ in range(100):
+            await self.use(limiter)
+        assert limiter.allowed == 8
+
+    async def test_retry_after_stops_everybody(self) -> None:
+        limiter = Limiter(Limits(4))
+        await self.use(limiter, TransientError("x", reason="rate_limit", retry_after=0.1))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.gather(*(self.use(limiter) for _ in range(3)))
+        assert loop.time() - started >= 0.09
+
+    async def test_cancelling_who_waits_for_time_leaves_no_hole(self) -> None:
+        limiter = Limiter(Limits(1))
+        await self.use(limiter, TransientError("x", reason="rate_limit", retry_after=0.05))
+        waiting = [asyncio.create_task(self.use(limiter)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.wait_for(self.use(limiter), 1)
+
+
+@given(st.integers(1, 20), st.lists(st.tuples(st.integers(1, 25), st.floats(0, 30)), max_size=60))
+def test_no_window_ever_holds_more_than_its_limit(limit: int, requests: list[tuple[int, float]]) -> None:
+    window, now, spent = Window(limit, 60.0), 0.0, []
+    for units, gap in requests:
+        now += gap
+        while (wait := window.wait(units, now)) > 0:
+            now += wait
+        window.spend(units, now)
+        spent.append((now, units))
+        within = [amount for when, amount in spent if when + 60.0 > now]
+        assert sum(within) <= limit or within == [units]
 
 
 class TestNormalised:
