@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +36,42 @@ class Usage:
 
 
 class Price(BaseModel):
-    """What a model's tokens cost.
+    """What a model costs: by the token, or by the second where one pays for the machine.
 
     Attributes:
         input: US dollars per million prompt tokens.
         output: US dollars per million completion tokens, reasoning included.
         cached_input: US dollars per million prompt tokens that the endpoint had cached; ``input`` if not given.
+        second: US dollars per second that a request takes.
         date: The day the price was read, as ``YYYY-MM-DD``.
+        source: Where it was read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: Annotated[float, Field(ge=0)]
-    output: Annotated[float, Field(ge=0)]
+    input: Annotated[float | None, Field(ge=0)] = None
+    output: Annotated[float | None, Field(ge=0)] = None
     cached_input: Annotated[float | None, Field(ge=0)] = None
+    second: Annotated[float | None, Field(ge=0)] = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    source: str = ""
 
-    def of(self, usage: Usage) -> float:
-        """US dollars for that many tokens."""
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.input is None) != (self.output is None):
+            raise ValueError("a price by the token needs both input and output")
+        if self.input is None and self.second is None:
+            raise ValueError("a price needs input and output, or second")
+        return self
+
+    def of(self, usage: Usage, seconds: float) -> float:
+        """US dollars for one request."""
+        by_time = (self.second or 0.0) * seconds
+        if self.input is None or self.output is None:
+            return by_time
         cached = self.input if self.cached_input is None else self.cached_input
-        return (
-            (usage.prompt - usage.cached) * self.input + usage.cached * cached + usage.completion * self.output
-        ) / 1e6
+        fresh = (usage.prompt - usage.cached) * self.input
+        return by_time + (fresh + usage.cached * cached + usage.completion * self.output) / 1e6
 
 
 @dataclass(frozen=True, slots=True)

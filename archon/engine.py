@@ -24,6 +24,7 @@ from archon.models.pool import ModelPool
 from archon.models.retry import Retrying, RetryPolicy
 from archon.models.spec import ModelSpec
 from archon.models.store import Stored
+from archon.prices import with_list_price
 from archon.state import Candidate, Failure, Message, State, Task, number_repeats
 from archon.store import SampleStore
 from archon.technique import Technique
@@ -190,7 +191,7 @@ class Engine:
         self._seed = seed
         self._retry = retry
         self._observe = observe
-        self._specs = architecture.specs()
+        self._specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
         self._layers = _place(architecture, self._specs)
         self._resources: _Resources | None = None
         self._runs = itertools.count()

@@ -14,6 +14,7 @@ from archon.cli.tables import remarks, results_table
 from archon.concurrency import run_sync
 from archon.errors import ConfigError
 from archon.paths import default_store
+from archon.prices import with_list_prices
 from archon.questions import Fields, Question, read_questions
 from archon.runs import RunDirectory
 from archon.source import load_architecture
@@ -58,7 +59,7 @@ def run(
     else:
         if not architectures:
             raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
-        loaded = [load_architecture(path, set_ or ()) for path in architectures]
+        loaded = [with_list_prices(load_architecture(path, set_ or ())) for path in architectures]
         _check_names(loaded, architectures)
         questions = _questions(question, input, Fields(question_field, answer_field, id_field, system_field), limit)
         if output_file is not None and not output_file.parent.is_dir():

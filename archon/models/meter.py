@@ -45,7 +45,7 @@ class Metered(Wrapper):
         self, request: Request, usage: Usage | None, samples: int, seconds: float, error: ModelError | None
     ) -> None:
         tag = request.tag
-        dollars = None if self._price is None or usage is None else self._price.of(usage)
+        dollars = None if self._price is None or usage is None else self._price.of(usage, seconds)
         usage = usage or Usage()
         reason = None if error is None else error.reason
         charge = Charge(tag.question, tag.layer, tag.technique, self.name, usage, dollars, seconds, reason, samples)
