@@ -6,6 +6,7 @@ import os
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import httpx
 import openai
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 256
 NO_KEY = "none"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ModelPool:
@@ -34,8 +36,8 @@ class ModelPool:
     def __init__(self) -> None:
         self._limiters: dict[str, Limiter] = {}
         self._local = LocalServers()
-        self._http = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY))
-        self._session: aiohttp.ClientSession | None = None
+        self._http: dict[bool, httpx.AsyncClient] = {}
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,9 +45,10 @@ class ModelPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
-        if self._session is not None:
-            await self._session.close()
+        for client in self._http.values():
+            await client.aclose()
+        for session in self._sessions.values():
+            await session.close()
         self._local.close()
 
     async def model(self, spec: ModelSpec) -> Model:
@@ -94,15 +97,24 @@ class ModelPool:
         )
 
     def _transport(self, base_url: str, key: str | None) -> Transport:
-        client = openai.AsyncOpenAI(base_url=base_url, api_key=key or NO_KEY, http_client=self._http)  # type: ignore[arg-type]
+        # A proxy of the environment cannot reach this machine's own servers.
+        proxied = urlsplit(base_url).hostname not in LOOPBACK
+        if proxied not in self._http:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY)
+            self._http[proxied] = httpx.AsyncClient(limits=limits, trust_env=proxied)
+        client = openai.AsyncOpenAI(
+            base_url=base_url,
+            api_key=key or NO_KEY,
+            http_client=self._http[proxied],  # type: ignore[arg-type]
+        )
         if find_spec("aiohttp") is None:
             return ClientTransport(client)
         import aiohttp
 
-        if self._session is None:
+        if proxied not in self._sessions:
             connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
-        return AiohttpTransport(client, self._session)
+            self._sessions[proxied] = aiohttp.ClientSession(connector=connector, trust_env=proxied)
+        return AiohttpTransport(client, self._sessions[proxied])
 
 
 def base_url_of(spec: ModelSpec) -> str:

@@ -272,6 +272,17 @@ async def test_a_missing_key_is_one_sentence() -> None:
             await pool.model(ModelSpec(use="vllm/x", api_key="${MY_KEY}"))
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serve(lambda body: Answer()) as server:
+        async with ModelPool() as pool:
+            model = await pool.model(ModelSpec(use="openai/x", base_url=server.base_url))
+            assert (await model.complete(ASK)).completions
+
+
 async def test_the_limit_is_per_endpoint_and_shared() -> None:
     with serve(lambda body: Answer(delay=0.01)) as server:
         async with ModelPool() as pool:
