@@ -31,7 +31,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/demo: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[local,fast,evals]'
+	$(BIN)/python -m pip install --quiet -e '.[local,evals]'
 	touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml
