@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archon.answers import AnswerFormat, TextAnswer, answer_format_to_data, parse_answer_format
+from archon.budget import BudgetSpec
 from archon.errors import ConfigError
 from archon.models.spec import ModelSpec
 from archon.suggest import unknown
@@ -153,6 +154,7 @@ class Architecture(BaseModel):
         models: The models by role.
         layers: Run one after the other.
         answer: How to find the final answer in a text and compare two of them.
+        budget: What one question may cost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -167,6 +169,7 @@ class Architecture(BaseModel):
         PlainSerializer(answer_format_to_data),
         _AnswerSchema(),
     ] = TextAnswer()
+    budget: BudgetSpec | None = None
 
     @field_validator("models")
     @classmethod

@@ -15,10 +15,12 @@ from typing import Any, Literal, Self
 
 from archon.answers import AnswerFormat
 from archon.architecture import Architecture
+from archon.budget import Budget, BudgetSpec
 from archon.concurrency import gather
 from archon.cost import Ledger, Totals
-from archon.errors import ArchonError, ModelError
+from archon.errors import ArchonError, BudgetExhausted, ModelError
 from archon.models.base import Completion, Model, Request, Sampling, Tag
+from archon.models.budget import Budgeted
 from archon.models.meter import Metered
 from archon.models.pool import ModelPool
 from archon.models.retry import Retrying, RetryPolicy
@@ -37,7 +39,8 @@ class Result:
 
     Attributes:
         task: The task.
-        status: ``done``, or ``failed`` when there is no answer.
+        status: ``done``; ``budget`` when the answer is the best that a budget could buy; ``failed`` when there is
+            none.
         text: The final candidate's text, ``None`` when failed.
         answer: The answer found in that text, ``None`` when failed or when there is none in it.
         candidates: What the last layer left, best first where it ranks.
@@ -49,7 +52,7 @@ class Result:
     """
 
     task: Task
-    status: Literal["done", "failed"]
+    status: Literal["done", "budget", "failed"]
     text: str | None
     answer: str | None
     candidates: tuple[Candidate, ...]
@@ -98,6 +101,13 @@ class _Branch:
         async def one(request: Request) -> list[Completion | ModelError]:
             try:
                 reply = await self._resources.models[model].complete(request)
+            except BudgetExhausted as error:
+                if len(request.indices) == 1:
+                    return [error]
+                # What does not fit as a whole may fit in part.
+                middle = len(request.indices) // 2
+                halves = (request.indices[:middle], request.indices[middle:])
+                return [o for half in halves for o in await one(replace(request, indices=half))]
             except ModelError as error:
                 return [error] * len(request.indices)
             return list(reply.completions)
@@ -163,6 +173,7 @@ class Engine:
         seed: Decides every draw.
         retry: Bounds on retrying.
         store: Where samples are looked up before they are bought, and kept; ``None`` buys everything anew.
+        budget: What all questions together may really cost.
         ledger: Where the architecture's own costs are recorded; one of its own if not given.
         paid: Where what was really sent is recorded; one of its own if not given.
         observe: Told every event as it happens.
@@ -177,6 +188,7 @@ class Engine:
         seed: int = 0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         store: SampleStore | None = None,
+        budget: BudgetSpec | None = None,
         ledger: Ledger | None = None,
         paid: Ledger | None = None,
         observe: Observer = ignore,
@@ -185,6 +197,8 @@ class Engine:
         self.ledger = Ledger() if ledger is None else ledger
         self.paid = Ledger() if paid is None else paid
         self._store = store
+        self._budget = None if budget is None else Budget(budget)
+        self._budgets: dict[int, Budget] = {}
         self._pool = pool
         self._own_pool: ModelPool | None = None
         self._given = dict(models or {})
@@ -213,11 +227,19 @@ class Engine:
         return self
 
     def _wrap(self, model: Model, spec: ModelSpec) -> Model:
-        """Around a model: attempts are paid for, retried, kept in the store, and attributed once each."""
+        """Around a model: attempts are paid for, retried, kept in the store, and attributed once each.
+
+        The run's budget bears what is really sent; a question's bears what its architecture costs by itself, so that
+        a full store does not change the answer.
+        """
         attempted = Metered(model, "attempt", spec.price, self.paid, self._observe)
         kept: Model = Retrying(attempted, self._retry)
+        if (total := self._budget) is not None:
+            kept = Budgeted(kept, spec.price, lambda run: (total,))
         if self._store is not None:
             kept = Stored(kept, self._store)
+        if self.architecture.budget is not None:
+            kept = Budgeted(kept, spec.price, lambda run: (self._budgets[run],))
         return Metered(kept, "call", spec.price, self.ledger, self._observe)
 
     @staticmethod
@@ -246,15 +268,18 @@ class Engine:
         run = next(self._runs)
         state = State(task)
         error: Exception | None = None
+        if self.architecture.budget is not None:
+            self._budgets[run] = Budget(self.architecture.budget)
         try:
             for layer in self._layers:
                 state = await self._run_layer(layer, state, Tag(task.id, order, run=run))
             if not state.candidates:
-                error = ArchonError("the last layer left no candidate")
+                error = _no_answer(state)
         except ArchonError as caught:
             error = caught
         except Exception as caught:
             error = caught
+        self._budgets.pop(run, None)
         spent = self.ledger.of_run(run), self.paid.of_run(run)
         result = self._result(state, *spent, error, time.monotonic() - started)
         self._observe(Event("question", task.id, "", _summary(result)))
@@ -280,12 +305,16 @@ class Engine:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _run_layer(self, layer: Sequence[_Component], state: State, tag: Tag) -> State:
+        if not state.candidates:
+            # A budget has bought nothing to work on.
+            layer = [component for component in layer if not component.technique.needs_candidates]
         states = await gather(self._run_component(component, state, tag) for component in layer)
-        if len(states) == 1:
+        if len(states) == 1 and states[0].candidates:
             return states[0]
+        candidates = tuple(candidate for s in states for candidate in s.candidates)
         return State(
             state.task,
-            candidates=tuple(candidate for s in states for candidate in s.candidates),
+            candidates=candidates or state.candidates,
             unit_tests=tuple(test for s in states for test in s.unit_tests),
             failures=state.failures + tuple(f for s in states for f in s.failures[len(state.failures) :]),
         )
@@ -296,7 +325,11 @@ class Engine:
         started = time.monotonic()
         tag = replace(tag, layer=component.path, technique=component.technique.kind)
         stream = component.stream + (f"#{task.repeat}" if task.repeat else "")
-        after = await component.technique(state, _Branch(self._resources, task, tag, stream))
+        try:
+            after = await component.technique(state, _Branch(self._resources, task, tag, stream))
+        except BudgetExhausted as exhausted:
+            degraded = component.technique.degrade(state)
+            after = degraded.with_failures([Failure.of(component.path, exhausted)])
         data = {
             "candidates": [_candidate_data(candidate) for candidate in after.candidates],
             "seconds": round(time.monotonic() - started, 4),
@@ -308,7 +341,7 @@ class Engine:
         text = None if error is not None else state.candidates[0].text
         return Result(
             task=state.task,
-            status="done" if error is None else "failed",
+            status="failed" if error is not None else "budget" if _cut(state) else "done",
             text=text,
             answer=None if text is None else self.architecture.answer.extract(text),
             candidates=state.candidates,
@@ -318,6 +351,16 @@ class Engine:
             seconds=seconds,
             error=error,
         )
+
+
+def _cut(state: State) -> bool:
+    """Whether a budget kept the architecture from doing all it wanted."""
+    return any(failure.kind == "budget" for failure in state.failures)
+
+
+def _no_answer(state: State) -> ArchonError:
+    cut = [failure.reason for failure in state.failures if failure.kind == "budget"]
+    return BudgetExhausted(f"{cut[0]}, and there was no answer yet") if cut else ArchonError("no candidate was left")
 
 
 def _candidate_data(candidate: Candidate) -> dict[str, Any]:

@@ -6,7 +6,8 @@
     ├── ConfigError         the architecture, the command or the environment is wrong (exit code 2)
     ├── ModelError          a call to a model failed
     │   ├── TransientError  the same call may succeed if it is tried again
-    │   └── PermanentError  the same call will fail again
+    │   ├── PermanentError  the same call will fail again
+    │   └── BudgetExhausted the call was not sent, or not waited for, because a budget would not bear it
     └── ParseError          a reply did not have the form it was asked for
 """
 
@@ -51,6 +52,13 @@ class TransientError(ModelError):
 
 class PermanentError(ModelError):
     """A failure that no retry can cure: 400, 401, 403, 404, a context that is too long."""
+
+
+class BudgetExhausted(ModelError):  # noqa: N818 - the name users know
+    """A call was not sent, or not waited for, because a budget would not bear it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="budget")
 
 
 class ParseError(ArchonError):

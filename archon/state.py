@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from archon.errors import ConfigError
+from archon.errors import BudgetExhausted, ConfigError, ModelError
 
 Role = Literal["system", "developer", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant")
@@ -108,13 +108,19 @@ class Failure:
 
     Attributes:
         layer: The layer in which it happened, such as ``0.generate``.
-        kind: ``call`` when a model gave no reply, ``parse`` when its reply could not be read.
+        kind: ``call`` when a model gave no reply, ``budget`` when it was not asked because a budget would not bear
+            it, ``parse`` when its reply could not be read.
         reason: One sentence.
     """
 
     layer: str
-    kind: Literal["call", "parse"]
+    kind: Literal["call", "budget", "parse"]
     reason: str
+
+    @classmethod
+    def of(cls, layer: str, error: ModelError) -> Self:
+        """The failure that a call's error amounts to."""
+        return cls(layer, "budget" if isinstance(error, BudgetExhausted) else "call", str(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,10 @@ class Technique(BaseModel, ABC):
             ModelError: A call that the technique cannot do without failed for good.
         """
 
+    def degrade(self, state: State) -> State:
+        """What is left to do when a budget does not bear the technique; by default, pass on what there is."""
+        return state
+
     def model_refs(self) -> Iterator[tuple[str, str]]:
         """Every model the technique names, as (field path, reference)."""
         for name, info in type(self).model_fields.items():

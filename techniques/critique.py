@@ -72,7 +72,7 @@ class Critique(Sampled, kind="critique"):
         try:
             (critique,) = await self._ask(state, (candidate,), context)
         except ModelError as error:
-            return Failure(context.layer, "call", str(error))
+            return Failure.of(context.layer, error)
         return critique or Failure(context.layer, "parse", "the model wrote no critique")
 
 

@@ -63,5 +63,5 @@ class Fuse(Sampled, kind="fuse"):
             for index, outcome in enumerate(outcomes)
             if not isinstance(outcome, ModelError)
         ]
-        failures = [Failure(context.layer, "call", str(error)) for error in errors]
+        failures = [Failure.of(context.layer, error) for error in errors]
         return state.with_candidates(candidates).with_failures(failures)

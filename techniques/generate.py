@@ -63,8 +63,12 @@ class Generate(Sampled, kind="generate"):
                     candidates.append(Candidate(outcome.text, f"{context.layer}/{ref}#{index}"))
         if not candidates:
             raise errors[0]
-        failures = [Failure(context.layer, "call", str(error)) for error in errors]
+        failures = [Failure.of(context.layer, error) for error in errors]
         return state.with_candidates(candidates).with_failures(failures)
+
+    def degrade(self, state: State) -> State:
+        """Without money there are no candidates of its own."""
+        return state.with_candidates(())
 
 
 def opening(task: Task, system: str | None) -> tuple[Message, ...]:

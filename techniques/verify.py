@@ -74,7 +74,7 @@ class Verify(Sampled, kind="verify"):
             verdict_asked = (*asked, Message("assistant", reasoning.text), Message("user", VERDICT))
             (reply,) = await context.sample(self.model, verdict_asked, **{**self.overrides, "max_tokens": 16})
         except ModelError as error:
-            return candidate, Failure(context.layer, "call", str(error))
+            return candidate, Failure.of(context.layer, error)
         verdict = parse_verdict(reply.text)
         checked = replace(candidate.with_critique(reasoning.text.strip()), verdict=verdict)
         failure = Failure(context.layer, "parse", f"no verdict in {reply.text[:60]!r}")

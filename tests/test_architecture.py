@@ -52,7 +52,7 @@ SENTENCES = {
     "unknown top-level key": (
         YAML_TEXT + "layer: []\n",
         "file.yaml:9: unknown key 'layer' in an architecture; did you mean 'layers'? "
-        "Known: answer, description, layers, models, name.",
+        "Known: answer, budget, description, layers, models, name.",
     ),
     "unknown technique key": (
         changed("n: 2", "temprature: 1"),

@@ -323,3 +323,14 @@ def test_the_installed_command_runs() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == "archon: nowhere.yaml: there is no such file.\n"
+
+
+def test_a_run_that_a_budget_cuts_ends_with_code_3(archon: Run, write: Any) -> None:
+    with serve(lambda body: Answer()) as server:
+        file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=4))
+        questions = write("q.jsonl", QUESTIONS)
+        outcome = archon("run", file, "--input", questions, "--budget", "calls=6", "--json")
+        assert server.calls == 6
+    assert outcome.code == 3
+    assert json.loads(outcome.out)["architectures"][0]["cut_by_budget"] == 1
+    archon("run", file, "--question", "x", "--budget", "dollars=6").is_one_sentence("--budget dollars=6", "usd=0.5")

@@ -1,6 +1,6 @@
 """The ``archon`` command: its verbs, and how errors become sentences and exit codes.
 
-Exit codes: 0 done, 1 something failed, 2 usage or configuration, 130 interrupted.
+Exit codes: 0 done, 1 something failed, 2 usage or configuration, 3 cut by a budget, 130 interrupted.
 """
 
 from __future__ import annotations

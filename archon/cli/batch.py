@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archon.architecture import Architecture
+from archon.budget import BudgetSpec
 from archon.cli.progress import Bar, RunProgress
 from archon.cost import Ledger, Totals, totals_from_data, totals_to_data
 from archon.engine import Engine, Result
@@ -56,15 +57,19 @@ class Outcome:
 
     @property
     def failed(self) -> int:
-        """Questions without an answer."""
-        return sum(row["status"] == "failed" for row in self.rows.values())
+        """Questions without an answer, for another reason than a budget."""
+        return sum(row["status"] == "failed" and not _out_of_budget(row) for row in self.rows.values())
+
+    @property
+    def cut(self) -> int:
+        """Questions that a budget cut, with an answer or without."""
+        return sum(row["status"] == "budget" or _out_of_budget(row) for row in self.rows.values())
 
     @property
     def incomplete(self) -> int:
         """Questions answered although something the architecture asked for did not come."""
         return sum(
-            row["status"] != "failed" and any(f["kind"] == "call" for f in row["failures"])
-            for row in self.rows.values()
+            row["status"] == "done" and any(f["kind"] == "call" for f in row["failures"]) for row in self.rows.values()
         )
 
     @property
@@ -85,6 +90,7 @@ class Outcome:
             "questions": self.questions,
             "finished": len(self.rows),
             "failed": self.failed,
+            "cut_by_budget": self.cut,
             "incomplete": self.incomplete,
             "unreadable_replies": self.unreadable,
             "attributed": totals_to_data(totals),
@@ -104,6 +110,10 @@ class Outcome:
                 "wilson_95": [measured.low, measured.high],
             }
         return data
+
+
+def _out_of_budget(row: Mapping[str, Any]) -> bool:
+    return row["status"] == "failed" and any(failure["kind"] == "budget" for failure in row["failures"])
 
 
 async def run_batch(directory: RunDirectory, store: SampleStore | None) -> list[Outcome]:
@@ -138,8 +148,11 @@ async def _run_one(
         directory.trace(event)
         bar.update(len(outcome.rows), before + ledger.total, failed)
 
-    seed = directory.settings["seed"]
-    async with Engine(architecture, pool, seed=seed, store=store, ledger=ledger, observe=observe) as engine:
+    seed, limits = directory.settings["seed"], directory.settings["budget"]
+    budget = None if limits is None else BudgetSpec.model_validate(limits)
+    async with Engine(
+        architecture, pool, seed=seed, store=store, budget=budget, ledger=ledger, observe=observe
+    ) as engine:
         started = time.monotonic()
         async for index, result in engine.run_all(directory.questions[position].task for position in open_):
             position = open_[index]
@@ -154,6 +167,8 @@ async def _run_one(
 
 
 def _stop_if_hopeless(result: Result) -> None:
+    if isinstance(result.error, ConfigError):
+        raise result.error
     if isinstance(result.error, PermanentError) and result.error.status in HOPELESS:
         raise ConfigError(f"{result.error}. The run was stopped: no other question would fare better.")
 

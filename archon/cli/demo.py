@@ -38,7 +38,7 @@ def demo(
     problems = generate_questions(FAMILY, questions, seed, keep=_small)
     architectures = [_load(configs / f"{name}.yaml", model) for name in ARCHITECTURES]
     # Without the sample store, so that the seconds of one architecture owe nothing to another.
-    settings = {"seed": seed, "family": FAMILY, "model": model, "store": None}
+    settings = {"seed": seed, "budget": None, "family": FAMILY, "model": model, "store": None}
     directory = RunDirectory.create(runs, architectures, problems, settings)
     outcomes = execute(directory)
     title = f"{questions} short word problems ({FAMILY}), local/{model}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from archon.architecture import Architecture
+from archon.budget import BudgetSpec
 from archon.cli.batch import Outcome, run_batch, write_output
 from archon.cli.console import output, print_json, progress
 from archon.cli.tables import remarks, results_table
@@ -45,6 +47,10 @@ def run(
         typer.Option("--set", metavar="PATH=VALUE", help="Change a setting, as in layers.0.generate.n=4."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LIMIT=VALUE", help="What each architecture may cost: usd, tokens, calls, seconds."),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut.")] = None,
     store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
@@ -66,6 +72,7 @@ def run(
             raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
         settings: dict[str, Any] = {
             "seed": seed,
+            "budget": _budget(budget or ()),
             "input": input and str(input),
             "output": output_file and str(output_file.absolute()),
             "store": None if no_store else str(store or default_store()),
@@ -76,6 +83,25 @@ def run(
     if directory.settings["output"]:
         write_output(Path(directory.settings["output"]), outcomes)
     return report(outcomes, directory.path, json=json, show_answers=directory.settings["show_answers"])
+
+
+def _budget(limits: Iterable[str]) -> dict[str, float] | None:
+    """The limits of ``--budget usd=1 --budget calls=100``.
+
+    Raises:
+        ConfigError: One of them is no limit.
+    """
+    found: dict[str, float] = {}
+    for limit in limits:
+        name, _, value = limit.partition("=")
+        try:
+            found[name] = float(value)
+            BudgetSpec.model_validate({name: found[name]})
+        except ValueError:
+            raise ConfigError(
+                f"--budget {limit}: write a limit and its value: usd=0.5, tokens=100000, calls=50 or seconds=60."
+            ) from None
+    return found or None
 
 
 def _questions(question: str | None, file: Path | None, fields: Fields, limit: int | None) -> list[Question]:
@@ -114,7 +140,7 @@ def report(
         if show_answers:
             for outcome in outcomes:
                 for row in outcome.rows.values():
-                    if row["status"] == "done":
+                    if row["text"] is not None:
                         heading = f"— {outcome.name} —\n" if len(outcomes) > 1 else ""
                         output().print(heading + row["text"].strip() + "\n", markup=False, soft_wrap=True)
         out = progress() if show_answers else output()
@@ -122,7 +148,9 @@ def report(
     for remark in remarks(outcomes):
         progress().print(f"archon: {remark}.", markup=False, soft_wrap=True)
     progress().print(f"Records and trace: {path}", markup=False, soft_wrap=True)
-    return 1 if any(outcome.failed or outcome.incomplete for outcome in outcomes) else 0
+    if any(outcome.failed or outcome.incomplete for outcome in outcomes):
+        return 1
+    return 3 if any(outcome.cut for outcome in outcomes) else 0
 
 
 def _with_answers(outcome: Outcome, show_answers: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from archon.cli.batch import Outcome
@@ -14,13 +15,13 @@ from evals.accuracy import Accuracy, accuracy
 def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
     """One row per architecture; tokens, calls and seconds are per question."""
     graded = any(outcome.grades for outcome in outcomes)
-    table = Table(title=title, title_justify="left", caption_justify="left")
+    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("architecture", no_wrap=True)
     if graded:
         table.add_column("accuracy ± SE (n)", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
     for heading in ("samples", "calls", "tokens in", "tokens out", "seconds", "cost"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         n = max(len(outcome.rows), 1)
         totals = outcome.totals
@@ -50,8 +51,10 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
     said = []
     for outcome in outcomes:
         if outcome.failed:
-            first = next(row["error"] for row in outcome.rows.values() if row["status"] == "failed")
+            first = next(row["error"] for row in outcome.rows.values() if row["status"] == "failed" and row["error"])
             said.append(f"{outcome.name}: {outcome.failed} of {outcome.questions} questions failed; the first: {first}")
+        if outcome.cut:
+            said.append(f"{outcome.name}: a budget cut {outcome.cut} of {outcome.questions} questions")
         if outcome.incomplete:
             said.append(
                 f"{outcome.name}: {outcome.incomplete} questions were answered although some of their calls failed"
