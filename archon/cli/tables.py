@@ -15,24 +15,28 @@ from evals.accuracy import Accuracy, accuracy
 def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
     """One row per architecture; tokens, calls and seconds are per question."""
     graded = any(outcome.grades for outcome in outcomes)
-    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
-    table.add_column("architecture", no_wrap=True)
-    if graded:
-        table.add_column("accuracy ± SE (n)", justify="right", no_wrap=True)
-        table.add_column("95 % interval", justify="right", no_wrap=True)
-    for heading in ("samples", "calls", "tokens in", "tokens out", "seconds", "cost"):
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    # The name alone gives way where the terminal is narrow: a number that is cut off is worse than none.
+    table.add_column("architecture", overflow="fold")
+    headings = ["accuracy ± SE\n95 % interval (n)"] if graded else []
+    for heading in (*headings, "samples\ncalls", "tokens in\nand out", "seconds", "cost"):
         table.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         n = max(len(outcome.rows), 1)
         totals = outcome.totals
-        measured = _accuracy_cells(accuracy(outcome.grades)) if outcome.grades else ["", ""]
+        measured = _accuracy_cell(accuracy(outcome.grades)) if outcome.grades else ""
         table.add_row(
             outcome.name,
-            *(measured if graded else ()),
-            f"{totals.samples / n:,.1f}",
-            f"{totals.calls / n:,.1f}",
-            f"{totals.usage.prompt / n:,.0f}",
-            f"{totals.usage.completion / n:,.0f}",
+            *([measured] if graded else []),
+            f"{totals.samples / n:,.1f}\n{totals.calls / n:,.1f}",
+            f"{totals.usage.prompt / n:,.0f}\n{totals.usage.completion / n:,.0f}",
             f"{outcome.seconds / n:,.2f}",
             dollars(totals),
         )
@@ -41,9 +45,9 @@ def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
     return table
 
 
-def _accuracy_cells(measured: Accuracy) -> list[str]:
+def _accuracy_cell(measured: Accuracy) -> str:
     error = "" if measured.standard_error is None else f" ± {measured.standard_error:.3f}"
-    return [f"{measured.mean:.3f}{error} ({measured.n})", f"{measured.low:.2f} to {measured.high:.2f}"]
+    return f"{measured.mean:.3f}{error}\n{measured.low:.2f} to {measured.high:.2f} ({measured.n})"
 
 
 def remarks(outcomes: Sequence[Outcome]) -> list[str]:
