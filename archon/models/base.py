@@ -150,7 +150,7 @@ class Capabilities:
     Attributes:
         multiple: ``n`` above 1 returns that many independent choices, and they can all be counted.
         recount: Usage counts the tokens of one choice only, and log-probabilities have to count the others.
-        seed: The same seed gives the same text.
+        seed: A seed is taken and decides the text, up to the rounding of the endpoint's arithmetic.
         stop: Stop strings are honoured.
         logprobs: Log-probabilities are returned with their alternatives.
         prefix: What becomes of a trailing assistant message: continued, continued and repeated in the reply, or

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 from types import TracebackType
@@ -147,14 +149,27 @@ def _hang_up(host: str, port: int) -> None:
     except OSError:
         return
     for descriptor in descriptors:
-        with (
-            contextlib.suppress(OSError, IndexError, TypeError),
-            socket.socket(fileno=os.dup(descriptor)) as connection,
-        ):
+        with contextlib.suppress(OSError, IndexError, TypeError), _borrowed(descriptor) as connection:
             local = connection.getsockname()
             listening = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             if local[1] == port and (local[0] == host or host in _WILDCARDS) and not listening:
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _borrowed(descriptor: int) -> socket.socket:
+    """A socket of our own on somebody else's descriptor.
+
+    Raises:
+        OSError: The descriptor is not a socket, or is gone.
+    """
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError(errno.ENOTSOCK, "not a socket")
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
 
 
 def _start(path: Path, *, threads: int, **settings: Any) -> Any:

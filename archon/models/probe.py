@@ -104,19 +104,20 @@ class _Asker:
         return counted, undercounted + "; the others are counted by their log-probabilities"
 
     async def seed(self) -> tuple[bool, str]:
-        """Whether the same seed gives the same text, and another seed another."""
+        """Whether the seed decides the text. At temperature 1 no two texts agree by chance."""
         sampling = Sampling(temperature=1.0, max_tokens=24)
         texts = []
-        for stream in ("a", "a", "b", "c"):
+        for stream in ("a", "a", "a", "b", "c"):
             reply = await self._ask(Request(STORY, sampling, stream=stream), Capabilities(seed=True))
             if isinstance(reply, ModelError):
                 return False, f"not supported: {reply}"
             texts.append(reply.completions[0].text)
-        if texts[0] != texts[1]:
-            return False, "ignored: the same seed gave two texts"
+        same = len(set(texts[:3]))
         if len(set(texts)) == 1:
             return False, "unclear: every seed gave the same text"
-        return True, "honoured"
+        if same == 3:
+            return False, "ignored: the same seed gave three texts"
+        return True, "honoured" if same == 1 else "honoured, but not exactly every time"
 
     async def stop(self) -> tuple[bool, str]:
         """Whether a stop string ends the text and is left out of it."""

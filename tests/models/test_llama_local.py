@@ -191,3 +191,11 @@ def test_llama_cpp_writes_nothing(weights: Path) -> None:
     command = [sys.executable, "-c", script, str(weights)]
     done = subprocess.run(command, capture_output=True, check=True, timeout=100)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_closing_gives_every_descriptor_back(weights: Path) -> None:
+    counts = []
+    for _ in range(3):
+        LlamaServer(weights, slots=1, context=256).close()
+        counts.append(len(list(Path("/dev/fd").iterdir())))
+    assert counts[2] <= counts[0] + 1
