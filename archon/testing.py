@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ from archon.errors import ModelError, PermanentError
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling
 from archon.models.retry import RetryPolicy
 from archon.state import Candidate, Message, State, Task
-from archon.technique import Context, Technique, technique
+from archon.technique import Context, Technique, _registry, technique, techniques
 
 Script = Callable[[Request, int], "str | Completion | ModelError"]
 """What a scripted model says to one request and sample index; an error is raised."""
@@ -90,6 +91,17 @@ class ScriptedModel:
             for request in self.requests
             for index in request.indices
         ]
+
+
+@contextmanager
+def isolated_registry() -> Iterator[None]:
+    """Forget, at the end of the block, the techniques that were defined inside it."""
+    before = techniques()
+    try:
+        yield
+    finally:
+        for kind in techniques().keys() - before.keys():
+            del _registry[kind]
 
 
 def _as_script(script: Script | Sequence[str] | str) -> Script:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from archon.testing import isolated_registry
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -30,6 +33,13 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         cache: Path = tmp_path_factory.mktemp("cache")
         monkeypatch.setenv("ARCHON_CACHE", str(cache))
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+
+@pytest.fixture(autouse=True)
+def no_leftover_techniques() -> Iterator[None]:
+    """A technique that a test defines is gone after it."""
+    with isolated_registry():
+        yield
 
 
 @pytest.fixture
