@@ -235,7 +235,6 @@ class TestBadInput:
         archon("run", self.valid(write), *flags).is_one_sentence("no/where.jsonl", "does not exist")
 
     def test_a_port_in_use(self, archon: Run, tmp_path: Path) -> None:
-        pytest.importorskip("xllamacpp")
         model = tmp_path / "any.gguf"
         model.write_bytes(b"GGUF" + bytes(64))
         with socket.socket() as taken:
