@@ -82,21 +82,20 @@ class _Asker:
     async def multiple(self, capabilities: Capabilities) -> tuple[Capabilities, str]:
         """Whether three choices come back, differ, and are all counted, or can be."""
         singles = "; single requests are sent instead"
-        sampling = Sampling(temperature=1.0, max_tokens=24)
-        one = await self._ask(Request(STORY, sampling), Capabilities(seed=False))
-        three = await self._ask(Request(STORY, sampling, indices=(0, 1, 2)), Capabilities(multiple=True, seed=False))
-        if isinstance(three, ModelError):
-            return capabilities, f"not supported: {three}"
-        if isinstance(one, ModelError) or one.usage is None or three.usage is None:
+        sampling = Sampling(temperature=1.0, max_tokens=24, top_logprobs=1 if capabilities.logprobs else None)
+        reply = await self._ask(Request(STORY, sampling, indices=(0, 1, 2)), Capabilities(multiple=True, seed=False))
+        if isinstance(reply, ModelError):
+            return capabilities, f"not supported: {reply}"
+        if reply.usage is None:
             return capabilities, f"honoured, but the endpoint reports no usage{singles}"
-        if len({completion.text for completion in three.completions}) == 1:
+        if len({completion.text for completion in reply.completions}) == 1:
             return capabilities, f"three choices at temperature 1 are all the same{singles}"
-        written = min(_words(completion) for completion in three.completions)
-        if three.usage.completion >= 1.5 * max(one.usage.completion, written):
+        written = sum(map(_tokens, reply.completions))
+        if reply.usage.completion >= 0.8 * written:
             return replace(capabilities, multiple=True), "honoured, and every choice is counted"
         undercounted = (
-            f"honoured, but usage counts one choice only ({three.usage.completion} tokens for three choices, "
-            f"{one.usage.completion} for one)"
+            f"honoured, but usage counts one choice only ({reply.usage.completion} tokens for three choices "
+            f"that hold at least {written})"
         )
         if not capabilities.logprobs:
             return capabilities, undercounted + singles
@@ -168,8 +167,9 @@ def _goes_on(text: str) -> bool:
     return text.strip().lower().startswith(("5", "five"))
 
 
-def _words(completion: Completion) -> int:
-    return len(completion.text.split())
+def _tokens(completion: Completion) -> int:
+    """How many tokens a completion has at least: exactly with log-probabilities, else one per word."""
+    return len(completion.logprobs or completion.text.split())
 
 
 def _cache_file(base_url: str, model: str) -> Path:

@@ -218,7 +218,7 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
         return Answer((text,))
     if "stop" in body:
         return Answer(("1, 2, 3, 4, 5, 6, ",))
-    if "logprobs" in body and logprobs:
+    if "logprobs" in body and logprobs and "n" not in body:
         alternatives = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.3}]
         token = {"token": "Yes", "logprob": -0.1, "top_logprobs": alternatives}
         choice = {"index": 0, "message": {"content": "Yes"}, "finish_reason": "stop", "logprobs": {"content": [token]}}
@@ -227,7 +227,14 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
     state = body["seed"] if "seed" in body else id(body)
     texts = tuple(f"The surprising number {state + i} is here today" for i in range(count))
     usage = None if n else {"prompt_tokens": 9, "completion_tokens": 7}
-    return Answer(texts, usage=usage)
+    if "logprobs" not in body or not logprobs:
+        return Answer(texts, usage=usage)
+    choices = []
+    for index, text in enumerate(texts):
+        content = [{"token": word, "logprob": -1.0, "top_logprobs": []} for word in text.split()]
+        choice = {"index": index, "message": {"content": text}, "finish_reason": "stop"}
+        choices.append({**choice, "logprobs": {"content": content}})
+    return Answer(texts, usage=usage, fields={"choices": choices})
 
 
 @pytest.mark.parametrize(
