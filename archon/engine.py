@@ -275,9 +275,8 @@ class Engine:
                 state = await self._run_layer(layer, state, Tag(task.id, order, run=run))
             if not state.candidates:
                 error = _no_answer(state)
-        except ArchonError as caught:
-            error = caught
         except Exception as caught:
+            # Not only our own errors: a defect in one technique must not lose the other questions.
             error = caught
         self._budgets.pop(run, None)
         spent = self.ledger.of_run(run), self.paid.of_run(run)
@@ -308,6 +307,8 @@ class Engine:
         if not state.candidates:
             # A budget has bought nothing to work on.
             layer = [component for component in layer if not component.technique.needs_candidates]
+        if not layer:
+            return state
         states = await gather(self._run_component(component, state, tag) for component in layer)
         if len(states) == 1 and states[0].candidates:
             return states[0]
