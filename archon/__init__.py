@@ -10,12 +10,13 @@
 
 from archon.architecture import Architecture
 from archon.cost import Price, Totals, Usage
-from archon.engine import Engine, Result
+from archon.engine import Engine
 from archon.errors import ArchonError, ConfigError, ModelError, ParseError, PermanentError, TransientError
 from archon.facade import run, run_sync
 from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
 from archon.models.pool import ModelPool
 from archon.models.spec import ModelSpec
+from archon.result import Result
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.state import Candidate, Failure, Message, State, Task
 from archon.store import SampleStore

@@ -191,15 +191,20 @@ class Architecture(BaseModel):
                 )
         for location, component in self.components():
             for field, ref in component.model_refs():
-                place = (*location, component.kind, *field.split("."))
-                if "/" in ref:
-                    try:
-                        ModelSpec(use=ref)
-                    except ValidationError as error:
-                        raise located(error.errors()[0]["msg"].removeprefix("Value error, "), *place) from None
-                elif ref not in self.models:
-                    raise located(unknown("model", ref, self.models), *place, given=ref)
+                self._check_reference(ref, *location, component.kind, *field.split("."))
+        for role, spec in self.models.items():
+            for index, ref in enumerate(spec.fallback):
+                self._check_reference(ref, "models", role, "fallback", index)
         return self
+
+    def _check_reference(self, ref: str, *place: str | int) -> None:
+        if "/" in ref:
+            try:
+                ModelSpec(use=ref)
+            except ValidationError as error:
+                raise located(error.errors()[0]["msg"].removeprefix("Value error, "), *place) from None
+        elif ref not in self.models:
+            raise located(unknown("model", ref, self.models), *place, given=ref)
 
     def components(self) -> Iterator[tuple[Location, Technique]]:
         """Every component in document order, with the place it has in the document."""
@@ -208,8 +213,9 @@ class Architecture(BaseModel):
                 yield (("layers", i) if len(layer) == 1 else ("layers", i, j)), component
 
     def specs(self) -> dict[str, ModelSpec]:
-        """The models that the layers really use, by reference."""
+        """The models that the layers really use, and those that these fall back on, by reference."""
         refs = {ref for _, component in self.components() for _, ref in component.model_refs()}
+        refs |= {other for ref in refs if ref in self.models for other in self.models[ref].fallback}
         return {ref: self.models[ref] if ref in self.models else ModelSpec(use=ref) for ref in sorted(refs)}
 
     def to_data(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -84,7 +84,8 @@ class Charge:
         technique: The technique's kind.
         model: The model's name.
         usage: What the endpoint said it counted; nothing for an attempt that failed.
-        dollars: The cost at the model's price, ``None`` when no price is known.
+        dollars: The cost at the model's price; 0 for a request that was refused, ``None`` when it is not known, because
+            there is no price or because the request broke off and may have been billed all the same.
         seconds: From sending to the end of the reply.
         error: Why it failed, ``None`` if it was answered.
         samples: How many completions it brought.
@@ -111,7 +112,8 @@ class Totals:
         failed: Attempts that were not.
         usage: All tokens.
         dollars: The known part of the cost.
-        unpriced: Answered requests to models whose price is not known; unless 0, ``dollars`` is a lower bound.
+        unpriced: Answered requests whose cost is not known; unless 0, ``dollars`` is a lower bound.
+        uncertain: Failed attempts that may have been billed; unless 0, ``dollars`` is a lower bound.
     """
 
     calls: int = 0
@@ -120,34 +122,73 @@ class Totals:
     usage: Usage = Usage()
     dollars: float = 0.0
     unpriced: int = 0
+    uncertain: int = 0
 
     @classmethod
     def of(cls, charges: Iterable[Charge]) -> Totals:
         """Add charges up."""
-        total = cls()
+        total = _Sum()
         for charge in charges:
-            total += charge
-        return total
+            total.add(charge)
+        return total.totals()
 
-    def __add__(self, charge: Charge | Totals) -> Totals:
-        if isinstance(charge, Totals):
-            return Totals(
-                self.calls + charge.calls,
-                self.samples + charge.samples,
-                self.failed + charge.failed,
-                self.usage + charge.usage,
-                self.dollars + charge.dollars,
-                self.unpriced + charge.unpriced,
-            )
-        answered = charge.error is None
+    def __add__(self, other: Totals) -> Totals:
         return Totals(
-            self.calls + answered,
-            self.samples + charge.samples,
-            self.failed + (not answered),
-            self.usage + charge.usage,
-            self.dollars + (charge.dollars or 0.0),
-            self.unpriced + (answered and charge.dollars is None),
+            self.calls + other.calls,
+            self.samples + other.samples,
+            self.failed + other.failed,
+            self.usage + other.usage,
+            self.dollars + other.dollars,
+            self.unpriced + other.unpriced,
+            self.uncertain + other.uncertain,
         )
+
+
+class _Sum:
+    """Totals in the making."""
+
+    def __init__(self) -> None:
+        self.calls = self.samples = self.failed = self.unpriced = self.uncertain = 0
+        self._prompt = self._cached = self._completion = self._reasoning = 0
+        self.dollars = 0.0
+
+    def add(self, charge: Charge) -> None:
+        if charge.error is None:
+            self.calls += 1
+            self.unpriced += charge.dollars is None
+        else:
+            self.failed += 1
+            self.uncertain += charge.dollars is None
+        self.samples += charge.samples
+        usage = charge.usage
+        self._prompt += usage.prompt
+        self._cached += usage.cached
+        self._completion += usage.completion
+        self._reasoning += usage.reasoning
+        self.dollars += charge.dollars or 0.0
+
+    def totals(self) -> Totals:
+        usage = Usage(self._prompt, self._cached, self._completion, self._reasoning)
+        return Totals(self.calls, self.samples, self.failed, usage, self.dollars, self.unpriced, self.uncertain)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one model cost in one layer.
+
+    Attributes:
+        layer: The path of the layer, such as ``1.rank``.
+        technique: The technique's kind.
+        model: The model's name.
+        attributed: What the layer's requests to it cost by themselves.
+        paid: What was really sent.
+    """
+
+    layer: str
+    technique: str
+    model: str
+    attributed: Totals
+    paid: Totals
 
 
 def totals_to_data(totals: Totals) -> dict[str, Any]:
@@ -163,29 +204,67 @@ def totals_to_data(totals: Totals) -> dict[str, Any]:
         "reasoning_tokens": usage.reasoning,
         "dollars": None if totals.calls and totals.unpriced == totals.calls else totals.dollars,
         "unpriced_calls": totals.unpriced,
+        "uncertain_attempts": totals.uncertain,
     }
 
 
 def totals_from_data(data: Mapping[str, Any]) -> Totals:
     """The inverse of :func:`totals_to_data`."""
     usage = Usage(data["prompt_tokens"], data["cached_tokens"], data["completion_tokens"], data["reasoning_tokens"])
-    return Totals(data["calls"], data["samples"], data["failed"], usage, data["dollars"] or 0.0, data["unpriced_calls"])
+    return Totals(
+        data["calls"],
+        data["samples"],
+        data["failed"],
+        usage,
+        data["dollars"] or 0.0,
+        data["unpriced_calls"],
+        data.get("uncertain_attempts", 0),
+    )
 
 
 class Ledger:
-    """Every charge, and running totals that cost nothing to read."""
+    """Every charge, and running totals that cost little to read."""
 
     def __init__(self) -> None:
         self.charges: list[Charge] = []
-        self.total = Totals()
-        self._by_run: dict[int, Totals] = {}
+        self._total = _Sum()
+        self._runs: dict[int, dict[tuple[str, str, str], _Sum]] = {}
+
+    @property
+    def total(self) -> Totals:
+        """Everything so far."""
+        return self._total.totals()
 
     def add(self, charge: Charge, run: int) -> None:
         """Record one charge of one run of the engine."""
         self.charges.append(charge)
-        self.total += charge
-        self._by_run[run] = self._by_run.get(run, Totals()) + charge
+        self._total.add(charge)
+        parts = self._runs.setdefault(run, {})
+        key = (charge.layer, charge.technique, charge.model)
+        if (part := parts.get(key)) is None:
+            part = parts[key] = _Sum()
+        part.add(charge)
 
     def of_run(self, run: int) -> Totals:
         """What one run has cost so far."""
-        return self._by_run.get(run, Totals())
+        return sum(self.parts_of_run(run).values(), Totals())
+
+    def parts_of_run(self, run: int) -> dict[tuple[str, str, str], Totals]:
+        """The same by (layer, technique, model), in the order in which they were first used."""
+        return {key: part.totals() for key, part in self._runs.get(run, {}).items()}
+
+    def by(self, attribute: Literal["question", "layer", "technique", "model"]) -> dict[str, Totals]:
+        """Totals by one attribute of the charges, in the order of first use."""
+        parts: dict[str, _Sum] = {}
+        for charge in self.charges:
+            parts.setdefault(getattr(charge, attribute), _Sum()).add(charge)
+        return {name: part.totals() for name, part in parts.items()}
+
+
+def shares_of_run(ledger: Ledger, paid: Ledger, run: int) -> tuple[Share, ...]:
+    """What one run of the engine cost in each layer with each model."""
+    attributed, sent = ledger.parts_of_run(run), paid.parts_of_run(run)
+    none = Totals()
+    return tuple(
+        Share(*key, attributed.get(key, none), sent.get(key, none)) for key in sorted(attributed.keys() | sent.keys())
+    )

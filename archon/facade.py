@@ -7,9 +7,10 @@ from pathlib import Path
 
 from archon.architecture import Architecture
 from archon.concurrency import run_sync as _run_sync
-from archon.engine import Engine, Result
+from archon.engine import Engine
 from archon.models.base import Model
 from archon.models.pool import ModelPool
+from archon.result import Result
 from archon.source import load_architecture
 from archon.state import Message, Task
 from archon.store import SampleStore

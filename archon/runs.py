@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from archon.architecture import Architecture
-from archon.cost import totals_to_data
-from archon.engine import Result, describe
+from archon.cost import Share, totals_to_data
 from archon.errors import ConfigError
 from archon.questions import Fields, Question, read_questions
+from archon.result import Result, describe
 from archon.source import dump_architecture, load_architecture
 from archon.state import number_repeats
 from archon.trace import TraceFile
@@ -134,12 +134,23 @@ def to_record(result: Result) -> dict[str, Any]:
         "text": result.text,
         "attributed": totals_to_data(result.totals),
         "paid": totals_to_data(result.paid),
+        "shares": [_share_to_data(share) for share in result.shares],
         "seconds": round(result.seconds, 3),
         "failures": [{"layer": f.layer, "kind": f.kind, "reason": f.reason} for f in result.failures],
     }
     if result.error is not None:
         row["error"] = describe(result.error)
     return row
+
+
+def _share_to_data(share: Share) -> dict[str, Any]:
+    return {
+        "layer": share.layer,
+        "technique": share.technique,
+        "model": share.model,
+        "attributed": totals_to_data(share.attributed),
+        "paid": totals_to_data(share.paid),
+    }
 
 
 def _question_data(question: Question) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from pydantic import ValidationError
 from archon.architecture import Architecture, component_to_data, parse_component
 from archon.concurrency import run_sync
 from archon.cost import Usage
-from archon.engine import Engine, Result
+from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling
 from archon.models.retry import RetryPolicy
+from archon.result import Result
 from archon.state import Candidate, Message, State, Task
 from archon.technique import Context, Technique, _registry, technique, techniques
 

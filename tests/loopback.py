@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ class Answer:
         drop: Close the connection instead of answering.
         truncate: Promise the whole body, send half of it, and close.
         hang: Never answer.
+        endless: Begin the reply and never come to its end.
+        interval: Seconds between the words of a streamed reply.
+        streams: Whether ``stream: true`` is understood.
         fields: Further fields of the completion object.
         usage: Replaces the usage block; ``None`` counts words, ``{}`` leaves it out.
     """
@@ -39,6 +43,9 @@ class Answer:
     drop: bool = False
     truncate: bool = False
     hang: bool = False
+    endless: bool = False
+    interval: float = 0.0
+    streams: bool = True
     fields: Mapping[str, Any] = field(default_factory=dict)
     usage: Mapping[str, Any] | None = None
 
@@ -61,6 +68,7 @@ class Loopback:
         self.heads: list[str] = []
         self.in_flight = 0
         self.most_in_flight = 0
+        self.abandoned = 0
         self.base_url = ""
         self.connections: set[asyncio.Transport] = set()
 
@@ -74,6 +82,7 @@ class _Protocol(asyncio.Protocol):
     def __init__(self, server: Loopback) -> None:
         self.server = server
         self.buffer = b""
+        self.open = 0
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -83,6 +92,10 @@ class _Protocol(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         self.server.connections.discard(self.transport)
+        # Whoever goes away while an answer is due has abandoned its request.
+        self.server.in_flight -= self.open
+        self.server.abandoned += self.open
+        self.open = 0
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -101,32 +114,97 @@ class _Protocol(asyncio.Protocol):
         server = self.server
         server.bodies.append(body)
         server.heads.append(head)
+        self.open += 1
         server.in_flight += 1
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         answer = server.script(body)
         if answer.hang:
-            server.in_flight -= 1
             return
         loop = asyncio.get_running_loop()
         loop.call_later(answer.delay, self.reply, answer, body) if answer.delay else self.reply(answer, body)
 
+    def done(self) -> None:
+        if self.open:
+            self.open -= 1
+            self.server.in_flight -= 1
+
     def reply(self, answer: Answer, body: dict[str, Any]) -> None:
-        self.server.in_flight -= 1
         if self.transport.is_closing():
             return
         if answer.drop:
+            self.done()
             self.transport.abort()
+            return
+        if body.get("stream") and answer.streams and answer.body is None:
+            kind = "content-type: text/event-stream\r\ntransfer-encoding: chunked"
+            self.transport.write(f"HTTP/1.1 200 OK\r\n{kind}\r\n\r\n".encode())
+            self.chunk(answer, pieces(answer, body))
             return
         payload = answer.body if answer.body is not None else completion(answer, body)
         lines = [f"HTTP/1.1 {answer.status} Status", "content-type: application/json"]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        lines.append(f"content-length: {len(payload)}")
+        lines.append(f"content-length: {10**9 if answer.endless else len(payload)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        if answer.endless:
+            self.transport.write(head)
+            self.trickle()
+            return
+        self.done()
         if answer.truncate:
             self.transport.write(head + payload[: len(payload) // 2])
             self.transport.close()
             return
         self.transport.write(head + payload)
+
+    def trickle(self) -> None:
+        """One more byte of a body without end."""
+        if not self.transport.is_closing():
+            self.transport.write(b" ")
+            asyncio.get_running_loop().call_later(0.01, self.trickle)
+
+    def chunk(self, answer: Answer, rest: Iterator[bytes]) -> None:
+        """The next event of a streamed reply, and later the others."""
+        if self.transport.is_closing():
+            return
+        data = next(rest, None)
+        if data is None:
+            self.done()
+            self.transport.write(b"0\r\n\r\n")
+            return
+        if data == BREAK:
+            self.done()
+            self.transport.abort()
+            return
+        self.transport.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        if answer.interval:
+            asyncio.get_running_loop().call_later(answer.interval, self.chunk, answer, rest)
+        else:
+            asyncio.get_running_loop().call_soon(self.chunk, answer, rest)
+
+
+BREAK = b"break"
+
+
+def pieces(answer: Answer, body: dict[str, Any]) -> Iterator[bytes]:
+    """The events of a streamed chat completion, word by word."""
+
+    def event(**data: Any) -> bytes:
+        return f"data: {json.dumps({'object': 'chat.completion.chunk', **data})}\n\n".encode()
+
+    whole = json.loads(completion(answer, body))
+    words = [(i, word) for i, text in enumerate(answer.texts) for word in re.findall(r"\s*\S+\s*$|\s*\S+", text)]
+    for number, (i, word) in enumerate(words):
+        if answer.truncate and number >= len(words) // 2:
+            yield BREAK
+            return
+        yield event(choices=[{"index": i, "delta": {"role": "assistant", "content": word}}])
+    while answer.endless:
+        yield event(choices=[{"index": 0, "delta": {"content": " more"}}])
+    for i in range(len(answer.texts)):
+        yield event(choices=[{"index": i, "delta": {}, "finish_reason": "stop"}])
+    if (body.get("stream_options") or {}).get("include_usage") and "usage" in whole:
+        yield event(choices=[], usage=whole["usage"])
+    yield b"data: [DONE]\n\n"
 
 
 def completion(answer: Answer, body: dict[str, Any]) -> bytes:

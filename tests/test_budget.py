@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from archon import Architecture, Engine, Result, SampleStore, Task
 from archon.budget import Amount, Budget, BudgetSpec
 from archon.concurrency import run_sync
-from archon.errors import BudgetExhausted, ConfigError, PermanentError
+from archon.errors import BudgetExhausted, ConfigError, PermanentError, TransientError
 from archon.models.base import Capabilities, Request
 from archon.models.retry import RetryPolicy
 from archon.testing import ScriptedModel
@@ -151,6 +151,49 @@ def test_spend_never_exceeds_the_budget(limit: Any, n: int, multiple: bool, seed
     assert paid.calls <= limit.get("calls", 10**9)
     assert paid.usage.total <= limit.get("tokens", 10**9)
     assert paid.dollars <= limit.get("usd", 10**9) * (1 + 1e-12)
+
+
+async def test_what_may_have_been_billed_counts_in_full() -> None:
+    """A reply that broke off has no usage; the run's budget takes it for the most it may have cost."""
+    fate = iter(["timeout", "rate_limit", "fine", "fine"])
+
+    def script(request: Request, index: int) -> Any:
+        reason = next(fate)
+        if reason == "fine":
+            return "4"
+        return TransientError("no", reason=reason, status=429 if reason == "rate_limit" else None)
+
+    architecture = arch({"generate": {"model": "m", "n": 1}}, price=PRICE)
+    models = {"m": ScriptedModel(script)}
+    policy = RetryPolicy(attempts=3, base=0.0)
+    async with Engine(architecture, models=models, budget=BudgetSpec(tokens=250, calls=2), retry=policy) as engine:
+        first = await engine.run(Task.of("q"))
+        second = await engine.run(Task.of("r"))
+    assert first.status == "done"
+    assert (first.paid.calls, first.paid.failed, first.paid.uncertain) == (1, 2, 1)
+    assert isinstance(second.error, BudgetExhausted), "the timeout and the answer were two calls; the refusal was none"
+
+
+async def test_a_price_per_second_is_bounded_by_the_timeout() -> None:
+    price = {"second": 0.01, "date": "2026-11-01"}
+    layer = {"generate": {"model": "m", "n": 5}}
+    architecture = arch(layer, price=price, max_tokens=None, timeout=2, budget={"usd": 0.05})
+    result = await ask(architecture, ScriptedModel("4", latency=0.01))
+    assert result.status == "done", "each may cost 0.02 and costs next to nothing; the third waits for the first two"
+    scarce = arch(layer, price=price, max_tokens=None, timeout=2, budget={"usd": 0.01})
+    assert (await ask(scarce)).status == "failed"
+
+
+async def test_a_runs_seconds_hold_for_retries_and_their_pauses() -> None:
+    model = ScriptedModel(
+        lambda request, index: TransientError("later", reason="rate_limit", status=429, retry_after=60)
+    )
+    architecture = arch({"generate": {"model": "m"}})
+    started = time.monotonic()
+    async with Engine(architecture, models={"m": model}, budget=BudgetSpec(seconds=0.2)) as engine:
+        result = await engine.run(Task.of("q"))
+    assert isinstance(result.error, BudgetExhausted)
+    assert time.monotonic() - started < 5
 
 
 async def test_a_request_waits_for_room_that_others_may_leave() -> None:

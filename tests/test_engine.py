@@ -207,8 +207,12 @@ async def test_a_failing_component_cancels_its_siblings() -> None:
 async def test_events_tell_the_story() -> None:
     events: list[Event] = []
     await run(arch({"generate": {"model": "m", "n": 2}}, "vote"), ScriptedModel("4"), "q", observe=events.append)
-    assert [event.kind for event in events] == ["attempt", "call", "attempt", "call", "layer", "layer", "question"]
-    assert events[4].data["candidates"][1] == {"text": "4", "origin": "0.generate/m#1"}
+    calls = ["attempt", "call"] * 2
+    kinds = ["question_started", "layer_started", *calls, "layer", "layer_started", "layer", "question"]
+    assert [event.kind for event in events] == kinds
+    assert events[3].data["messages"] == [{"role": "user", "content": "q"}]
+    assert events[3].data["replies"] == ["4"]
+    assert events[6].data["candidates"][1] == {"text": "4", "origin": "0.generate/m#1"}
 
 
 async def test_totals_are_those_of_the_question() -> None:

@@ -13,10 +13,11 @@ from archon.architecture import Architecture
 from archon.budget import BudgetSpec
 from archon.cli.progress import Bar, RunProgress
 from archon.cost import Ledger, Totals, totals_from_data, totals_to_data
-from archon.engine import Engine, Result
+from archon.engine import Engine
 from archon.errors import ArchonError, ConfigError, PermanentError
 from archon.models.pool import ModelPool
 from archon.questions import Question
+from archon.result import Result
 from archon.runs import Rows, RunDirectory
 from archon.store import SampleStore
 from archon.trace import Event
@@ -26,7 +27,7 @@ from evals.accuracy import accuracy
 HOPELESS = frozenset({401, 403, 404})
 
 # Facts about one run rather than about the answers.
-PASSING = frozenset({"paid", "seconds", "elapsed"})
+PASSING = frozenset({"paid", "shares", "seconds", "elapsed"})
 
 
 @dataclass

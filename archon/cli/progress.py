@@ -76,4 +76,4 @@ def dollars(totals: Totals) -> str:
     """The known cost, marked as a lower bound where some of it is not known."""
     if totals.calls and totals.unpriced == totals.calls:
         return "unknown"
-    return ("≥ " if totals.unpriced else "") + f"${totals.dollars:.4f}"
+    return ("≥ " if totals.unpriced or totals.uncertain else "") + f"${totals.dollars:.4f}"

@@ -7,7 +7,7 @@ Backends (``openai.py``, ``local.py``) and wrappers (``retry.py``, ``limit.py``,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, Self
 
@@ -65,6 +65,18 @@ class Tag:
     run: int = 0
 
 
+class Listener(Protocol):
+    """Hears of a request while it is under way; one that is listened to is streamed where the endpoint can."""
+
+    def token(self, index: int, text: str) -> None:
+        """The draw of this index goes on with this text."""
+        ...
+
+    def restarted(self) -> None:
+        """What was heard of the draws is void: they start over."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Independent draws of one completion from one model.
@@ -80,6 +92,8 @@ class Request:
         stream: Which component of the architecture draws, so that equal components never share a sample.
         indices: The sample indices asked for, one completion each.
         tag: Whom the request is for.
+        listener: Hears the completions as they are written; never part of a draw's identity.
+        on_sent: Called when the request leaves and no longer waits for its turn.
     """
 
     messages: tuple[Message, ...]
@@ -88,6 +102,8 @@ class Request:
     stream: str = ""
     indices: tuple[int, ...] = (0,)
     tag: Tag = Tag()
+    listener: Listener | None = field(default=None, compare=False, repr=False)
+    on_sent: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def wire_seed(self) -> int:
         """The seed to send for the first index: 31 bits, different for every conversation, stream and index."""
@@ -117,6 +133,7 @@ class Completion:
         usage: The tokens of this sample by itself: the whole prompt and this completion. ``None`` if not known.
         logprobs: Per token, if asked for and supported.
         reasoning: The reasoning text of a reasoning model, if the endpoint shows it.
+        seconds: Its share of the time that the endpoint took over the request.
     """
 
     text: str
@@ -124,6 +141,7 @@ class Completion:
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     reasoning: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +155,11 @@ class Reply:
 
     completions: tuple[Completion, ...]
     usage: Usage | None
+
+    @property
+    def seconds(self) -> float:
+        """How long the endpoint took over all of them."""
+        return sum([completion.seconds for completion in self.completions])
 
 
 PrefixSupport = Literal["continues", "echoes", "unsupported"]

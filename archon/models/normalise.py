@@ -21,6 +21,9 @@ class Normalised(Wrapper):
         prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
         if prefix and self.capabilities.prefix == "unsupported":
             raise PermanentError(f"{self.name}: the endpoint does not continue an assistant message", reason="prefix")
+        if (prefix and self.capabilities.prefix == "echoes") or (request.sampling.stop and not self.capabilities.stop):
+            # What would be heard is not yet what the endpoint should have said.
+            request = replace(request, listener=None)
         recount = self.capabilities.recount and len(request.indices) > 1
         if recount and request.sampling.top_logprobs is None:
             counted = replace(request, sampling=replace(request.sampling, top_logprobs=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from copy import copy
 from datetime import UTC, datetime
@@ -12,8 +13,10 @@ from typing import Any, Never
 from archon.cost import Usage
 from archon.errors import PermanentError, TransientError
 from archon.models.base import Capabilities, Completion, Reply, Request, TokenLogprob
-from archon.models.transport import HttpReply, Transport
+from archon.models.sse import Pieces, events
+from archon.models.transport import HttpReply, HttpStream, Transport
 
+CHAT = "/chat/completions"
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 REASONS: Mapping[int, str] = {
     400: "bad_request",
@@ -60,10 +63,70 @@ class OpenAIModel:
         self._timeout = timeout
         self._max_tokens_field = max_tokens_field
         self._secret = secret
+        self._stream_usage = True
 
     async def complete(self, request: Request) -> Reply:
-        """Post one chat completion request with ``n`` the number of indices."""
-        reply = await self._transport.post("/chat/completions", self._body(request), self._timeout)
+        """Post one chat completion request with ``n`` the number of indices; streamed if somebody listens."""
+        started = time.monotonic()
+        if request.listener is None:
+            posted = await self._transport.post(CHAT, self._body(request), self._timeout)
+            data = self._read(posted)
+        else:
+            data = await self._streamed(request)
+        seconds = (time.monotonic() - started) / len(request.indices)
+        try:
+            usage = _usage(data.get("usage"))
+            choices = sorted(data["choices"], key=lambda choice: choice.get("index", 0))
+            completions = tuple([_completion(choice, usage, len(choices), seconds) for choice in choices])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise self._malformed(error) from None
+        if len(completions) != len(request.indices):
+            raise PermanentError(
+                f"{self.name}: asked for {len(request.indices)} choices and got {len(completions)}; "
+                "`archon models probe` finds out what the endpoint supports",
+                reason="choices",
+            )
+        return Reply(completions, usage)
+
+    async def _streamed(self, request: Request) -> Any:
+        """The chat completion object that the chunks of a streamed reply make up."""
+        assert request.listener is not None, "only requests with a listener are streamed"
+        body = {**self._body(request), "stream": True}
+        if self._stream_usage:
+            body["stream_options"] = {"include_usage": True}
+        pieces = Pieces(request.listener, request.indices)
+        async with self._transport.stream(CHAT, body, self._timeout) as reply:
+            streaming = reply.headers.get("content-type", "").startswith("text/event-stream")
+            if reply.status != 200 or not streaming:
+                whole = HttpReply(reply.status, reply.headers, b"".join([chunk async for chunk in reply.chunks]))
+                if self._stream_usage and whole.status in (400, 422) and b"stream_options" in whole.body:
+                    # An endpoint that does not know the option still streams; it just does not count.
+                    self._stream_usage = False
+                    return await self._streamed(request)
+                return self._read(whole)
+            await self._collect(reply, pieces)
+        if not pieces.complete:
+            raise TransientError(f"{self.name}: the stream broke off", reason="truncated")
+        return pieces.completion()
+
+    async def _collect(self, reply: HttpStream, pieces: Pieces) -> None:
+        async for data in events(reply.chunks):
+            try:
+                error = pieces.add(data)
+            except (KeyError, TypeError, AttributeError, ValueError) as problem:
+                raise self._malformed(problem) from None
+            if error is not None:
+                self._read(HttpReply(200, reply.headers, data.encode()))
+            if pieces.done:
+                return
+
+    def _read(self, reply: HttpReply) -> Any:
+        """The JSON of a reply that is no error.
+
+        Raises:
+            TransientError: It is not JSON, or an error that may pass.
+            PermanentError: It is an error that will not.
+        """
         if reply.status != 200:
             self._refuse(reply.status, reply)
         try:
@@ -73,20 +136,11 @@ class OpenAIModel:
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
             code = data["error"].get("code")
             self._refuse(code if isinstance(code, int) else 502, reply)
-        try:
-            usage = _usage(data.get("usage"))
-            choices = sorted(data["choices"], key=lambda choice: choice.get("index", 0))
-            completions = tuple(_completion(choice, usage, len(choices)) for choice in choices)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            problem = f"{self.name}: the reply is not a chat completion ({type(error).__name__}: {error})"
-            raise TransientError(problem, reason="malformed") from None
-        if len(completions) != len(request.indices):
-            raise PermanentError(
-                f"{self.name}: asked for {len(request.indices)} choices and got {len(completions)}; "
-                "`archon models probe` finds out what the endpoint supports",
-                reason="choices",
-            )
-        return Reply(completions, usage)
+        return data
+
+    def _malformed(self, error: Exception) -> TransientError:
+        problem = f"{self.name}: the reply is not a chat completion ({type(error).__name__}: {error})"
+        return TransientError(problem, reason="malformed")
 
     async def aclose(self) -> None:
         """Nothing to release: the pool owns the connections."""
@@ -175,7 +229,7 @@ def _usage(data: Any) -> Usage | None:
     )
 
 
-def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int) -> Completion:
+def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int, seconds: float) -> Completion:
     message = choice["message"]
     content = message.get("content")
     if content is not None and not isinstance(content, str):
@@ -187,6 +241,7 @@ def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int) ->
         usage=own,
         logprobs=_logprobs(choice.get("logprobs")),
         reasoning=message.get("reasoning_content") or message.get("reasoning"),
+        seconds=seconds,
     )
 
 

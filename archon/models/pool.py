@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -51,8 +52,12 @@ class ModelPool:
             await session.close()
         self._local.close()
 
-    async def model(self, spec: ModelSpec) -> Model:
+    async def model(self, spec: ModelSpec, around: Callable[[Model], Model] = lambda model: model) -> Model:
         """The model of a specification, limited and normalised.
+
+        Args:
+            spec: What to make.
+            around: Wraps the model beneath its limiter, where requests are those that are really sent.
 
         Raises:
             ConfigError: Its key or its weights are missing.
@@ -62,7 +67,7 @@ class ModelPool:
         concurrency = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
         limits = Limits(concurrency, spec.requests_per_minute, spec.tokens_per_minute)
         limiter = self._limiters.setdefault(endpoint, Limiter(limits))
-        return Limited(Normalised(bare), limiter)
+        return Limited(around(Normalised(bare)), limiter)
 
     async def bare_model(self, spec: ModelSpec) -> OpenAIModel:
         """The model with nothing around it, for probing."""

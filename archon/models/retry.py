@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from archon.errors import TransientError
 from archon.models.base import Model, Reply, Request
 from archon.models.wrapper import Wrapper
+from archon.trace import Event, Observer, ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,10 @@ class RetryPolicy:
 class Retrying(Wrapper):
     """A model that retries transient failures of the model it wraps."""
 
-    def __init__(self, model: Model, policy: RetryPolicy) -> None:
+    def __init__(self, model: Model, policy: RetryPolicy, observe: Observer = ignore) -> None:
         super().__init__(model)
         self._policy = policy
+        self._observe = observe
         # Jitter exists to differ between processes, so it is the one place that must not be seeded.
         self._jitter = random.Random()
 
@@ -52,4 +54,9 @@ class Retrying(Wrapper):
                 if attempt >= self._policy.attempts or out_of_time:
                     raise
                 attempt += 1
+                reason = error.reason
+            data = {"run": request.tag.run, "model": self.name, "attempt": attempt, "wait": wait, "reason": reason}
+            self._observe(Event("retry", request.tag.question, request.tag.layer, data))
+            if request.listener is not None:
+                request.listener.restarted()
             await asyncio.sleep(wait)

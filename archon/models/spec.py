@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from archon.cost import Price
@@ -31,6 +31,8 @@ class ModelSpec(BaseModel):
         concurrency: The most requests in flight at this endpoint; fewer while it says that it has too much.
         requests_per_minute: The most requests to this endpoint within any minute.
         tokens_per_minute: The most tokens to and from this endpoint within any minute.
+        hedge: Ask a second time when a reply takes longer than this share of the replies so far (0.95 is usual).
+        fallback: Models to ask, in this order, when this one fails for good.
         price: What its tokens cost, where that is known.
     """
 
@@ -48,6 +50,8 @@ class ModelSpec(BaseModel):
     concurrency: Annotated[int | None, Field(ge=1)] = None
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None
     tokens_per_minute: Annotated[int | None, Field(ge=1)] = None
+    hedge: Annotated[float | None, Field(ge=0.5, lt=1)] = None
+    fallback: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = ()
     price: Price | None = None
 
     @field_validator("use")

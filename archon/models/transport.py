@@ -7,8 +7,10 @@ is used where the extra ``fast`` is installed.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +34,15 @@ class HttpReply:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """A reply whose body is still coming."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
 class Transport(Protocol):
     """Posts JSON to one endpoint."""
 
@@ -40,6 +51,14 @@ class Transport(Protocol):
 
         Raises:
             TransientError: No complete reply came back within ``timeout`` seconds.
+        """
+        ...
+
+    def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> AbstractAsyncContextManager[HttpStream]:
+        """Post and read the reply as it comes; leaving the context early closes the connection.
+
+        Raises:
+            TransientError: The reply broke off, or did not end within ``timeout`` seconds.
         """
         ...
 
@@ -53,20 +72,58 @@ class ClientTransport:
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> HttpReply:
         """Post with the client's own headers, key and connection pool."""
-        try:
-            reply = await self._client.post(
-                path,
-                cast_to=httpx.Response,
-                body=dict(body),
-                options={"timeout": httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=None)},
-            )
-        except openai.APIStatusError as error:
-            return HttpReply(error.status_code, dict(error.response.headers), error.response.content)
-        except openai.APITimeoutError:
-            raise TransientError(f"no reply within {timeout:g} s", reason="timeout") from None
-        except openai.APIConnectionError as error:
-            raise TransientError(f"the connection failed: {error.__cause__ or error}", reason="connection") from None
+        with _httpx_faults(timeout):
+            try:
+                async with asyncio.timeout(timeout):
+                    reply = await self._client.post(path, cast_to=httpx.Response, **_options(body, timeout))
+            except openai.APIStatusError as error:
+                return HttpReply(error.status_code, dict(error.response.headers), error.response.content)
         return HttpReply(reply.status_code, dict(reply.headers), reply.content)
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> AsyncIterator[HttpStream]:
+        """Post with the client and hand on the bytes beneath its own stream."""
+        with _httpx_faults(timeout):
+            async with asyncio.timeout(timeout):
+                try:
+                    opened = await self._client.post(
+                        path,
+                        cast_to=object,
+                        stream=True,
+                        stream_cls=openai.AsyncStream[object],
+                        **_options(body, timeout),
+                    )
+                except openai.APIStatusError as error:
+                    content = _once(error.response.content)
+                    yield HttpStream(error.status_code, dict(error.response.headers), content)
+                    return
+                reply = opened.response
+                try:
+                    yield HttpStream(reply.status_code, dict(reply.headers), reply.aiter_bytes())
+                finally:
+                    await opened.close()
+
+
+def _options(body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=None)
+    return {"body": dict(body), "options": {"timeout": limits}}
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+@contextmanager
+def _httpx_faults(timeout: float) -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, openai.APITimeoutError, httpx.TimeoutException):
+        raise TransientError(f"no reply within {timeout:g} s", reason="timeout") from None
+    except openai.APIConnectionError as error:
+        raise TransientError(f"the connection failed: {error.__cause__ or error}", reason="connection") from None
+    except httpx.TransportError as error:
+        problem = str(error) or type(error).__name__
+        raise TransientError(f"the connection failed: {problem}", reason="connection") from None
 
 
 class AiohttpTransport:
@@ -83,13 +140,26 @@ class AiohttpTransport:
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> HttpReply:
         """Post with the shared session."""
+        async with self._posted(path, body, timeout) as reply:
+            return HttpReply(reply.status, reply.headers, await reply.read())
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> AsyncIterator[HttpStream]:
+        """Post with the shared session and hand on the bytes as they come."""
+        async with self._posted(path, body, timeout) as reply:
+            yield HttpStream(reply.status, reply.headers, reply.content.iter_any())
+
+    @asynccontextmanager
+    async def _posted(
+        self, path: str, body: Mapping[str, Any], timeout: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
 
         data = json.dumps(body, ensure_ascii=False).encode()
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         try:
             async with self._session.post(self._root + path, data=data, headers=self._headers, timeout=limits) as reply:
-                return HttpReply(reply.status, reply.headers, await reply.read())
+                yield reply
         except TimeoutError:
             raise TransientError(f"no reply within {timeout:g} s", reason="timeout") from None
         except (aiohttp.ClientError, OSError) as error:

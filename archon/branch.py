@@ -1,0 +1,152 @@
+"""The engine's side of :class:`archon.technique.Context`: where techniques draw, and where drawing can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archon.answers import AnswerFormat
+from archon.concurrency import gather
+from archon.errors import BudgetExhausted, ModelError
+from archon.models.base import Completion, Model, Reply, Request, Sampling, Tag
+from archon.state import Message, Task
+from archon.stream import Heard, StreamEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What every branch of a run shares.
+
+    Attributes:
+        models: The models with everything around them, by reference.
+        samplings: How each of them draws unless a technique says otherwise.
+        answers: How final answers are found and compared.
+        seed: Decides every draw.
+    """
+
+    models: Mapping[str, Model]
+    samplings: Mapping[str, Sampling]
+    answers: AnswerFormat
+    seed: int
+
+
+@dataclass(slots=True)
+class Scope:
+    """One task on its way through the layers, and the handle to stop it by.
+
+    Attributes:
+        run: Which run of the engine this is.
+        order: The task's position in its batch.
+        tell: Takes the events of a streamed run; ``None`` if nobody listens.
+        stopped: Whether nothing may be sent any more.
+    """
+
+    run: int
+    order: int = 0
+    tell: Callable[[StreamEvent], None] | None = None
+    stopped: bool = False
+    _drawing: set[asyncio.Task[Any]] = field(default_factory=set)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def stop(self) -> None:
+        """Cancel every request within the next turn of the event loop, however deep it is nested, and allow no more."""
+        self.stopped = True
+        for task in self._drawing:
+            task.cancel()
+
+    async def complete(self, ref: str, model: Model, request: Request) -> Reply:
+        """Send a request where it can be stopped and, if somebody listens, heard."""
+        if self.stopped:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None, "requests are sent by tasks"
+        self._drawing.add(task)
+        try:
+            if self.tell is None:
+                return await model.complete(request)
+            numbers = {index: next(self._numbers) for index in request.indices}
+            heard = Heard(self.tell, request.tag.layer, ref, numbers)
+            reply = await model.complete(replace(request, listener=heard))
+            heard.finished(zip(request.indices, reply.completions, strict=True))
+            return reply
+        finally:
+            self._drawing.discard(task)
+
+
+class Branch:
+    """One branch of one component on one task."""
+
+    def __init__(self, resources: Resources, scope: Scope, task: Task, tag: Tag, stream: str) -> None:
+        self._resources = resources
+        self._scope = scope
+        self._task = task
+        self._tag = tag
+        self._stream = stream
+        self._drawn: Counter[tuple[str, tuple[Message, ...], str]] = Counter()
+        self._rng: random.Random | None = None
+        self.answers = resources.answers
+        self.layer = tag.layer
+
+    @property
+    def rng(self) -> random.Random:
+        """Randomness of this branch alone."""
+        if self._rng is None:
+            parts = (self._resources.seed, self._task.digest, self._task.repeat, self._stream)
+            material = "\x00".join(map(str, parts))
+            self._rng = random.Random(hashlib.blake2b(material.encode(), digest_size=8).digest())
+        return self._rng
+
+    def fork(self, label: str | int) -> Branch:
+        """A branch with samples and randomness of its own."""
+        return Branch(self._resources, self._scope, self._task, self._tag, f"{self._stream}/{label}")
+
+    async def sample(self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any) -> list[Completion]:
+        """Draw ``n`` completions; all of them or the first error."""
+        requests = self._requests(model, messages, n, sampling)
+        replies = await gather([self._complete(model, request) for request in requests])
+        return [completion for reply in replies for completion in reply.completions]
+
+    async def attempt(
+        self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any
+    ) -> list[Completion | ModelError]:
+        """Draw ``n`` completions or, at their places, the errors that came instead."""
+
+        async def one(request: Request) -> list[Completion | ModelError]:
+            try:
+                reply = await self._complete(model, request)
+            except BudgetExhausted as error:
+                if len(request.indices) == 1:
+                    return [error]
+                # What does not fit as a whole may fit in part.
+                middle = len(request.indices) // 2
+                halves = (request.indices[:middle], request.indices[middle:])
+                return [o for half in halves for o in await one(replace(request, indices=half))]
+            except ModelError as error:
+                return [error] * len(request.indices)
+            return list(reply.completions)
+
+        outcomes = await gather([one(request) for request in self._requests(model, messages, n, sampling)])
+        return [outcome for part in outcomes for outcome in part]
+
+    async def _complete(self, model: str, request: Request) -> Reply:
+        return await self._scope.complete(model, self._resources.models[model], request)
+
+    def _requests(self, model: str, messages: Sequence[Message], n: int, overrides: Mapping[str, Any]) -> list[Request]:
+        """The requests that buy the next ``n`` draws: one, or singles where the endpoint cannot do several."""
+        conversation = tuple(messages)
+        drawn_from = self._resources.models[model]
+        sampling = self._resources.samplings[model].override(**overrides)
+        # Asking twice for the same thing must give new samples, so indices go on where they stopped.
+        key = (drawn_from.identity, conversation, repr(sampling))
+        first = self._drawn[key]
+        self._drawn[key] += n
+        indices = tuple(range(first, first + n))
+        groups = [indices] if drawn_from.capabilities.multiple else [(i,) for i in indices]
+        seed = self._resources.seed
+        return [Request(conversation, sampling, seed, self._stream, group, self._tag) for group in groups]
