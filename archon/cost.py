@@ -114,6 +114,7 @@ class Totals:
         dollars: The known part of the cost.
         unpriced: Answered requests whose cost is not known; unless 0, ``dollars`` is a lower bound.
         uncertain: Failed attempts that may have been billed; unless 0, ``dollars`` is a lower bound.
+        seconds: How long endpoints took over them, added up.
     """
 
     calls: int = 0
@@ -123,6 +124,7 @@ class Totals:
     dollars: float = 0.0
     unpriced: int = 0
     uncertain: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, charges: Iterable[Charge]) -> Totals:
@@ -141,6 +143,7 @@ class Totals:
             self.dollars + other.dollars,
             self.unpriced + other.unpriced,
             self.uncertain + other.uncertain,
+            self.seconds + other.seconds,
         )
 
 
@@ -150,7 +153,7 @@ class _Sum:
     def __init__(self) -> None:
         self.calls = self.samples = self.failed = self.unpriced = self.uncertain = 0
         self._prompt = self._cached = self._completion = self._reasoning = 0
-        self.dollars = 0.0
+        self.dollars = self._seconds = 0.0
 
     def add(self, charge: Charge) -> None:
         if charge.error is None:
@@ -166,10 +169,12 @@ class _Sum:
         self._completion += usage.completion
         self._reasoning += usage.reasoning
         self.dollars += charge.dollars or 0.0
+        self._seconds += charge.seconds
 
     def totals(self) -> Totals:
         usage = Usage(self._prompt, self._cached, self._completion, self._reasoning)
-        return Totals(self.calls, self.samples, self.failed, usage, self.dollars, self.unpriced, self.uncertain)
+        counts = (self.calls, self.samples, self.failed)
+        return Totals(*counts, usage, self.dollars, self.unpriced, self.uncertain, self._seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,7 @@ def totals_to_data(totals: Totals) -> dict[str, Any]:
         "dollars": None if totals.calls and totals.unpriced == totals.calls else totals.dollars,
         "unpriced_calls": totals.unpriced,
         "uncertain_attempts": totals.uncertain,
+        "endpoint_seconds": round(totals.seconds, 4),
     }
 
 
@@ -219,16 +225,22 @@ def totals_from_data(data: Mapping[str, Any]) -> Totals:
         data["dollars"] or 0.0,
         data["unpriced_calls"],
         data.get("uncertain_attempts", 0),
+        data.get("endpoint_seconds", 0.0),
     )
 
 
+Part = tuple[str, str, str, str]
+"""Question, layer, technique and model."""
+Attribute = Literal["question", "layer", "technique", "model"]
+ATTRIBUTES: tuple[Attribute, ...] = ("question", "layer", "technique", "model")
+
+
 class Ledger:
-    """Every charge, and running totals that cost little to read."""
+    """What was charged, summed up as it comes: its size does not grow with the number of calls."""
 
     def __init__(self) -> None:
-        self.charges: list[Charge] = []
         self._total = _Sum()
-        self._runs: dict[int, dict[tuple[str, str, str], _Sum]] = {}
+        self._runs: dict[int, dict[Part, _Sum]] = {}
 
     @property
     def total(self) -> Totals:
@@ -237,34 +249,33 @@ class Ledger:
 
     def add(self, charge: Charge, run: int) -> None:
         """Record one charge of one run of the engine."""
-        self.charges.append(charge)
         self._total.add(charge)
         parts = self._runs.setdefault(run, {})
-        key = (charge.layer, charge.technique, charge.model)
+        key = (charge.question, charge.layer, charge.technique, charge.model)
         if (part := parts.get(key)) is None:
             part = parts[key] = _Sum()
         part.add(charge)
 
-    def of_run(self, run: int) -> Totals:
-        """What one run has cost so far."""
-        return sum(self.parts_of_run(run).values(), Totals())
-
-    def parts_of_run(self, run: int) -> dict[tuple[str, str, str], Totals]:
-        """The same by (layer, technique, model), in the order in which they were first used."""
+    def of_run(self, run: int) -> dict[Part, Totals]:
+        """What one run has cost so far, by question, layer, technique and model."""
         return {key: part.totals() for key, part in self._runs.get(run, {}).items()}
 
-    def by(self, attribute: Literal["question", "layer", "technique", "model"]) -> dict[str, Totals]:
-        """Totals by one attribute of the charges, in the order of first use."""
-        parts: dict[str, _Sum] = {}
-        for charge in self.charges:
-            parts.setdefault(getattr(charge, attribute), _Sum()).add(charge)
-        return {name: part.totals() for name, part in parts.items()}
+    def by(self, *attributes: Attribute) -> dict[tuple[str, ...], Totals]:
+        """Totals by some of the attributes of a charge, in the order of first use; by none of them, the total alone."""
+        places = [ATTRIBUTES.index(attribute) for attribute in attributes]
+        parts: dict[tuple[str, ...], Totals] = {}
+        for run in self._runs.values():
+            for key, part in run.items():
+                name = tuple(key[place] for place in places)
+                parts[name] = parts.get(name, Totals()) + part.totals()
+        return parts
 
 
 def shares_of_run(ledger: Ledger, paid: Ledger, run: int) -> tuple[Share, ...]:
     """What one run of the engine cost in each layer with each model."""
-    attributed, sent = ledger.parts_of_run(run), paid.parts_of_run(run)
+    attributed, sent = ledger.of_run(run), paid.of_run(run)
     none = Totals()
     return tuple(
-        Share(*key, attributed.get(key, none), sent.get(key, none)) for key in sorted(attributed.keys() | sent.keys())
+        Share(*key[1:], attributed.get(key, none), sent.get(key, none))
+        for key in sorted(attributed.keys() | sent.keys())
     )

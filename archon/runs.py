@@ -20,7 +20,7 @@ from archon.source import dump_architecture, load_architecture
 from archon.state import number_repeats
 from archon.trace import TraceFile
 
-PACKAGES = ("archon-inference", "openai", "httpx", "aiohttp", "pydantic", "xllamacpp", "math-verify")
+PACKAGES = ("archon-inference", "openai", "httpx", "httptools", "pydantic", "xllamacpp", "math-verify")
 Rows = dict[int, dict[str, Any]]
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from archon.cost import Charge, Ledger, Price, Totals, Usage, totals_from_data, totals_to_data
+from archon.cost import (
+    ATTRIBUTES,
+    Attribute,
+    Charge,
+    Ledger,
+    Price,
+    Totals,
+    Usage,
+    totals_from_data,
+    totals_to_data,
+)
 from archon.models.spec import ModelSpec
 from archon.prices import with_list_price
 
@@ -35,12 +47,12 @@ CHARGES = st.lists(
     st.builds(
         Charge,
         question=st.sampled_from("ab"),
-        layer=st.just("0.generate"),
-        technique=st.just("generate"),
-        model=st.just("m"),
+        layer=st.sampled_from(["0.generate", "1.rank"]),
+        technique=st.sampled_from(["generate", "rank"]),
+        model=st.sampled_from("mn"),
         usage=st.builds(Usage, *[st.integers(0, 1000)] * 4),
         dollars=st.none() | st.integers(0, 1000).map(lambda n: n / 1024),
-        seconds=st.floats(0, 10),
+        seconds=st.integers(0, 1000).map(lambda n: n / 1024),
         error=st.none() | st.just("timeout"),
         samples=st.integers(0, 8),
     ),
@@ -48,16 +60,42 @@ CHARGES = st.lists(
 )
 
 
-@given(CHARGES, st.randoms())
-def test_totals_are_the_sum_of_their_parts_in_any_order(charges: list[Charge], dice: random.Random) -> None:
-    ledger = Ledger()
-    for charge in charges:
-        ledger.add(charge, run=ord(charge.question))
+@given(CHARGES, st.randoms(), st.lists(st.sampled_from(ATTRIBUTES), max_size=4, unique=True))
+def test_totals_are_the_sum_of_their_parts_in_any_order(
+    charges: list[Charge], dice: random.Random, attributes: list[Attribute]
+) -> None:
+    ledger, other = Ledger(), Ledger()
     shuffled = list(charges)
     dice.shuffle(shuffled)
-    assert Totals.of(shuffled) == ledger.total
-    assert ledger.of_run(ord("a")) + ledger.of_run(ord("b")) == ledger.total
-    assert totals_from_data(totals_to_data(ledger.total)) == ledger.total or ledger.total.unpriced
+    for charge in charges:
+        ledger.add(charge, run=ord(charge.question))
+    for charge in shuffled:
+        other.add(charge, run=ord(charge.question))
+    total = Totals.of(charges)
+    assert total == ledger.total == other.total
+    assert ledger.by(*attributes) == other.by(*attributes)
+    assert sum(ledger.by(*attributes).values(), Totals()) == total
+    for name, part in ledger.by(*attributes).items():
+        mine = [c for c in charges if tuple(getattr(c, attribute) for attribute in attributes) == name]
+        assert part == Totals.of(mine)
+    assert sum(ledger.of_run(ord("a")).values(), Totals()) + sum(ledger.of_run(ord("b")).values(), Totals()) == total
+
+
+@given(CHARGES)
+def test_totals_survive_the_record(charges: list[Charge]) -> None:
+    total = Totals.of(charges)
+    again = totals_from_data(json.loads(json.dumps(totals_to_data(total))))
+    assert replace(again, dollars=total.dollars, seconds=0.0) == replace(total, seconds=0.0)
+    assert again.seconds == pytest.approx(total.seconds, abs=1e-4)
+    assert again.dollars == total.dollars or total.unpriced == total.calls
+
+
+def test_refused_costs_nothing_and_broken_off_is_not_known() -> None:
+    def charge(dollars: float | None, error: str | None) -> Charge:
+        return Charge("q", "0.generate", "generate", "m", Usage(), dollars, 1.0, error)
+
+    total = Totals.of([charge(0.5, None), charge(0.0, "rate_limit"), charge(None, "timeout"), charge(None, None)])
+    assert (total.calls, total.failed, total.dollars, total.unpriced, total.uncertain) == (2, 2, 0.5, 1, 1)
 
 
 def test_list_prices_are_dated_and_name_their_source() -> None:

@@ -27,7 +27,7 @@ from evals.accuracy import accuracy
 HOPELESS = frozenset({401, 403, 404})
 
 # Facts about one run rather than about the answers.
-PASSING = frozenset({"paid", "shares", "seconds", "elapsed"})
+PASSING = frozenset({"paid", "shares", "seconds", "elapsed", "endpoint_seconds"})
 
 
 @dataclass
@@ -197,6 +197,7 @@ def write_output(path: Path, outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
                 for position in sorted(outcome.rows):
                     row = {k: v for k, v in outcome.rows[position].items() if k not in PASSING}
+                    row["attributed"] = {k: v for k, v in row["attributed"].items() if k not in PASSING}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}.") from None

@@ -42,8 +42,10 @@ class Sampling:
 
     def settings(self) -> dict[str, Any]:
         """The parameters that were set, by name, in a stable order."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in values.items() if value not in (None, (), {})}
+        return {name: value for name in SETTINGS if (value := getattr(self, name)) not in (None, (), {})}
+
+
+SETTINGS = tuple(f.name for f in fields(Sampling))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 from archon.cost import Charge, Ledger, Price, Usage
@@ -77,7 +78,12 @@ class Attempted(_Metered):
         except asyncio.CancelledError:
             self._failed(request, started, "cancelled", "nobody waited for the reply any more", billed=True)
             raise
-        charge = self._charge(request, reply, time.monotonic() - started, None, billed=True)
+        seconds = time.monotonic() - started
+        if not reply.seconds:
+            # A backend that does not look at the clock; who pays by the second needs to know.
+            each = seconds / len(reply.completions)
+            reply = replace(reply, completions=tuple([replace(c, seconds=each) for c in reply.completions]))
+        charge = self._charge(request, reply, seconds, None, billed=True)
         self._tell("attempt", request, charge)
         return reply
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import openai
@@ -21,10 +22,10 @@ from archon.models.openai import OpenAIModel
 from archon.models.probe import known_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.spec import SECRET_REFERENCE, ModelSpec
-from archon.models.transport import AiohttpTransport, ClientTransport, Transport
+from archon.models.transport import ClientTransport, Transport
 
 if TYPE_CHECKING:
-    import aiohttp
+    from archon.models.wire import WirePool
 
 CONCURRENCY = 256
 NO_KEY = "none"
@@ -38,7 +39,7 @@ class ModelPool:
         self._limiters: dict[str, Limiter] = {}
         self._local = LocalServers()
         self._http: dict[bool, httpx.AsyncClient] = {}
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._wires: WirePool | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,8 +49,8 @@ class ModelPool:
     ) -> None:
         for client in self._http.values():
             await client.aclose()
-        for session in self._sessions.values():
-            await session.close()
+        if self._wires is not None:
+            await self._wires.aclose()
         self._local.close()
 
     async def model(self, spec: ModelSpec, around: Callable[[Model], Model] = lambda model: model) -> Model:
@@ -102,8 +103,9 @@ class ModelPool:
         )
 
     def _transport(self, base_url: str, key: str | None) -> Transport:
+        host = urlsplit(base_url).hostname or ""
         # A proxy of the environment cannot reach this machine's own servers.
-        proxied = urlsplit(base_url).hostname not in LOOPBACK
+        proxied = host not in LOOPBACK and bool(getproxies()) and not proxy_bypass(host)
         if proxied not in self._http:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY)
             self._http[proxied] = httpx.AsyncClient(limits=limits, trust_env=proxied)
@@ -112,14 +114,13 @@ class ModelPool:
             api_key=key or NO_KEY,
             http_client=self._http[proxied],  # type: ignore[arg-type]
         )
-        if find_spec("aiohttp") is None:
+        if proxied or find_spec("httptools") is None:
             return ClientTransport(client)
-        import aiohttp
+        from archon.models.wire import WirePool, WireTransport
 
-        if proxied not in self._sessions:
-            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-            self._sessions[proxied] = aiohttp.ClientSession(connector=connector, trust_env=proxied)
-        return AiohttpTransport(client, self._sessions[proxied])
+        if self._wires is None:
+            self._wires = WirePool()
+        return WireTransport(client, self._wires)
 
 
 def base_url_of(spec: ModelSpec) -> str:

@@ -42,11 +42,11 @@ async def test_what_fails_for_good_is_handed_on(tmp_path: Any) -> None:
         async with Engine(architecture(), models=models, store=store, observe=events.append) as engine:
             result = await engine.run(Task.of("q"))
         assert [candidate.text for candidate in result.candidates] == ["reply 0", "reply 1", "reply 2"]
-        assert set(engine.ledger.by("model")) == {"openai/a", "openai/b"}
-        assert engine.ledger.by("model")["openai/b"].calls == 3
+        assert set(engine.ledger.by("model")) == {("openai/a",), ("openai/b",)}
+        assert engine.ledger.by("model")["openai/b",].calls == 3
         assert result.totals.dollars == pytest.approx(2 * 3 * (1 + 2)), "at the price of who answered"
-        assert engine.paid.by("model")["openai/a"].failed == 1, "the sample is the other model's, so it is asked first"
-        assert ("openai/b" in engine.paid.by("model")) == (turn == 0)
+        assert engine.paid.by("model")["openai/a",].failed == 1, "the sample is the other model's, so it is asked first"
+        assert (("openai/b",) in engine.paid.by("model")) == (turn == 0)
     store.commit()
     stats = store.stats()
     store.close()

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import aiohttp
 import httpx
 import openai
 import pytest
@@ -17,13 +16,14 @@ import pytest
 from archon.errors import ModelError, PermanentError, TransientError
 from archon.models.base import Capabilities, Model, Request, Sampling
 from archon.models.openai import OpenAIModel, parse_retry_after
-from archon.models.transport import AiohttpTransport, ClientTransport
+from archon.models.transport import ClientTransport, Transport
+from archon.models.wire import WirePool, WireTransport
 from archon.models.wrapper import Wrapper
 from archon.state import Message
 from archon.testing import ModelConformance
 from tests.loopback import Answer, Loopback, Script, error, serve
 
-TRANSPORTS = ("client", "aiohttp")
+TRANSPORTS = ("client", "wire")
 ASK = Request((Message("system", "Be brief."), Message("user", "2 + 2?")), Sampling(temperature=0.5, max_tokens=9))
 
 
@@ -31,12 +31,14 @@ ASK = Request((Message("system", "Be brief."), Message("user", "2 + 2?")), Sampl
 async def model_at(server: Loopback, transport: str, **settings: Any) -> AsyncIterator[OpenAIModel]:
     settings.setdefault("capabilities", Capabilities(multiple=True))
     settings.setdefault("timeout", 5.0)
-    async with httpx.AsyncClient() as pool, aiohttp.ClientSession() as session:
+    wires = WirePool()
+    async with httpx.AsyncClient() as pool:
         client = openai.AsyncOpenAI(base_url=server.base_url, api_key="sk-secret", http_client=pool)  # type: ignore[arg-type]
-        chosen = ClientTransport(client) if transport == "client" else AiohttpTransport(client, session)
+        chosen: Transport = ClientTransport(client) if transport == "client" else WireTransport(client, wires)
         yield OpenAIModel(
             name="openai/test", model="test", endpoint=server.base_url, transport=chosen, secret="sk-secret", **settings
         )
+        await wires.aclose()
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -187,23 +189,23 @@ class TestConformance(ModelConformance):
 
 
 class _OwnServer(Wrapper):
-    """A model with a server and a session of its own, both gone when it is closed."""
+    """A model with a server and connections of its own, both gone when it is closed."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         server = self._stack.enter_context(serve(lambda body: Answer()))
-        self._session = aiohttp.ClientSession()
+        self._wires = WirePool()
         client = openai.AsyncOpenAI(base_url=server.base_url, api_key="k", http_client=httpx.AsyncClient())  # type: ignore[arg-type]
         super().__init__(
             OpenAIModel(
                 name="openai/test",
                 model="test",
                 endpoint="http://loopback/v1",
-                transport=AiohttpTransport(client, self._session),
+                transport=WireTransport(client, self._wires),
                 capabilities=Capabilities(),
             )
         )
 
     async def aclose(self) -> None:
-        await self._session.close()
+        await self._wires.aclose()
         self._stack.close()
