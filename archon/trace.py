@@ -15,12 +15,14 @@ class Event:
     """One fact.
 
     Attributes:
-        kind: ``attempt`` (a request that was sent), ``call`` (a request of the architecture, which may have been
-            answered by the store), ``layer`` or ``question``.
+        kind: ``question_started`` and ``question`` (its end); ``layer_started`` and ``layer`` (its end, with the
+            candidates it leaves); ``call`` (a request of the architecture with its messages and replies, wherever
+            they came from); ``attempt`` (a request that was sent); ``hit`` (draws found in the store); ``retry``,
+            ``hedge``, ``fallback`` (why there is one more attempt); ``budget`` (a request that was not sent).
         question: The task's id.
         layer: The path of the layer, if it happened inside one.
-        data: What there is to say, as JSON values.
-        time: Seconds since the epoch.
+        data: What there is to say, as JSON values; ``run`` tells apart two tasks with the same id.
+        time: Seconds since the epoch, at the end of what is told.
     """
 
     kind: str
@@ -37,18 +39,41 @@ def ignore(event: Event) -> None:
     """An observer that looks away."""
 
 
+def tell(*observers: Observer) -> Observer:
+    """An observer that tells several."""
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
+
+
 class TraceFile:
-    """An observer that appends every event to a JSON Lines file."""
+    """Appends events to a JSON Lines file.
+
+    Args:
+        path: The file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")
+        self._encode = json.JSONEncoder(ensure_ascii=False).encode
 
     def __call__(self, event: Event) -> None:
         """Append one event."""
-        line = {"time": round(event.time, 6), "kind": event.kind, "question": event.question}
+        self._append(event, {})
+
+    def of(self, architecture: str) -> Observer:
+        """An observer that says whose events it appends."""
+        label = {"architecture": architecture}
+        return lambda event: self._append(event, label)
+
+    def _append(self, event: Event, label: Mapping[str, str]) -> None:
+        line = {"time": round(event.time, 6), "kind": event.kind, **label, "question": event.question}
         if event.layer:
             line["layer"] = event.layer
-        self._file.write(json.dumps({**line, **event.data}, ensure_ascii=False) + "\n")
+        self._file.write(self._encode({**line, **event.data}) + "\n")
 
     def close(self) -> None:
         """Write what is left and close the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from archon.questions import Question
 from archon.result import Result
 from archon.runs import Rows, RunDirectory
 from archon.store import SampleStore
-from archon.trace import Event
+from archon.trace import Event, Observer, tell
 from evals.accuracy import accuracy
 
 # What an endpoint says of the whole run, not of one question.
@@ -117,10 +117,17 @@ def _out_of_budget(row: Mapping[str, Any]) -> bool:
     return row["status"] == "failed" and any(failure["kind"] == "budget" for failure in row["failures"])
 
 
-async def run_batch(directory: RunDirectory, store: SampleStore | None) -> list[Outcome]:
+async def run_batch(
+    directory: RunDirectory, store: SampleStore | None, watchers: Sequence[Callable[[str], Observer]] = ()
+) -> list[Outcome]:
     """Run every architecture over all questions, one architecture after the other, so that times compare.
 
     Questions that the directory has answers to are not asked again.
+
+    Args:
+        directory: What runs, and where what comes of it is kept.
+        store: Where samples are kept.
+        watchers: Make observers of one architecture each, by its name.
 
     Raises:
         ConfigError: An endpoint refused the key or does not know the model; what had finished is kept.
@@ -130,14 +137,19 @@ async def run_batch(directory: RunDirectory, store: SampleStore | None) -> list[
         async with ModelPool() as pool:
             for architecture in directory.architectures:
                 bar = shown.start(architecture.name, len(directory.questions))
-                outcome = await _run_one(architecture, directory, pool, store, bar)
+                outcome = await _run_one(architecture, directory, pool, store, bar, watchers)
                 shown.finish(outcome.name, outcome.questions, outcome.totals, outcome.seconds)
                 outcomes.append(outcome)
     return outcomes
 
 
 async def _run_one(
-    architecture: Architecture, directory: RunDirectory, pool: ModelPool, store: SampleStore | None, bar: Bar
+    architecture: Architecture,
+    directory: RunDirectory,
+    pool: ModelPool,
+    store: SampleStore | None,
+    bar: Bar,
+    watchers: Sequence[Callable[[str], Observer]],
 ) -> Outcome:
     outcome = Outcome(architecture.name, len(directory.questions), directory.finished(architecture.name))
     before, already = outcome.totals, max((row["elapsed"] for row in outcome.rows.values()), default=0.0)
@@ -145,9 +157,11 @@ async def _run_one(
     failed = 0
     ledger = Ledger()
 
-    def observe(event: Event) -> None:
-        directory.trace(event)
-        bar.update(len(outcome.rows), before + ledger.total, failed)
+    def show(event: Event) -> None:
+        if bar.due:
+            bar.update(len(outcome.rows), before + ledger.total, failed)
+
+    observe = tell(directory.trace.of(architecture.name), show, *[make(architecture.name) for make in watchers])
 
     seed, limits = directory.settings["seed"], directory.settings["budget"]
     budget = None if limits is None else BudgetSpec.model_validate(limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -59,6 +60,16 @@ class Bar:
     def __init__(self, progress: Progress, name: str, questions: int) -> None:
         self._progress = progress
         self._id = progress.add_task(name, total=questions, spent="")
+        self._shown = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look again: events come in thousands, eyes follow ten pictures a second."""
+        now = time.monotonic()
+        if self._progress.disable or now - self._shown < 0.1:
+            return False
+        self._shown = now
+        return True
 
     def update(self, finished: int, totals: Totals, failed: int = 0) -> None:
         """Show how far it is and what it has spent."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from archon.runs import RunDirectory
 from archon.source import load_architecture
 from archon.state import Task
 from archon.store import SampleStore
+from archon.trace import Observer
 
 
 def run(
@@ -55,6 +57,9 @@ def run(
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut.")] = None,
     store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="Send OpenTelemetry spans to where the OTEL_* variables say.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> int:
     """Answer questions with one or several architectures, side by side."""
@@ -79,7 +84,8 @@ def run(
             "show_answers": question is not None,
         }
         directory = RunDirectory.create(runs, loaded, questions, settings)
-    outcomes = execute(directory)
+    with ExitStack() as stack:
+        outcomes = execute(directory, stack.enter_context(_spans()) if otel else ())
     if directory.settings["output"]:
         write_output(Path(directory.settings["output"]), outcomes)
     return report(outcomes, directory.path, json=json, show_answers=directory.settings["show_answers"])
@@ -112,12 +118,33 @@ def _questions(question: str | None, file: Path | None, fields: Fields, limit: i
     raise ConfigError("Give either --question TEXT or --input FILE.jsonl.")
 
 
-def execute(directory: RunDirectory) -> list[Outcome]:
+@contextmanager
+def _spans() -> Iterator[list[Callable[[str], Observer]]]:
+    """What makes the observers that export spans."""
+    try:
+        from archon.otel import Spans, exported
+    except ImportError:
+        raise ConfigError("--otel needs the extra `otel`: pip install 'archon-inference[otel]'.") from None
+    made: list[Spans] = []
+
+    def make(architecture: str) -> Observer:
+        made.append(Spans(architecture, provider))
+        return made[-1]
+
+    with exported() as provider:
+        try:
+            yield [make]
+        finally:
+            for spans in made:
+                spans.close()
+
+
+def execute(directory: RunDirectory, watchers: Sequence[Callable[[str], Observer]] = ()) -> list[Outcome]:
     """Run what is open in a run directory, and keep what came of it however it ends."""
     store = SampleStore(Path(directory.settings["store"])) if directory.settings["store"] else None
     summary = None
     try:
-        outcomes = run_sync(run_batch(directory, store))
+        outcomes = run_sync(run_batch(directory, store, watchers))
         summary = [outcome.summary() for outcome in outcomes]
     except KeyboardInterrupt:
         resume = f"archon run --resume {directory.path}"
