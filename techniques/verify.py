@@ -46,7 +46,7 @@ class Verify(Sampled, kind="verify"):
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
     """
 
-    calls: ClassVar[str] = "2 per candidate checked"
+    calls: ClassVar[str] = "2 per candidate"
 
     model: ModelRef
     first_k: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None

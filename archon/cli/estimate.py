@@ -59,7 +59,7 @@ def _table(estimated: Estimate) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-    table.add_column("per question", overflow="fold")
+    table.add_column("layer", overflow="fold")
     for heading in ("calls", "samples", "tokens in", "tokens out", "cost", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("basis", overflow="fold")
@@ -69,7 +69,10 @@ def _table(estimated: Estimate) -> Table:
     table.add_section()
     lower = "≥ " if estimated.unknown else ""
     table.add_row("one question", *_cells(estimated.each, estimated.each_seconds, lower))
-    table.add_row(f"all {estimated.questions:,}", *_cells(estimated.total, estimated.seconds, lower))
+    table.add_row(
+        f"all {estimated.questions:,} questions" if estimated.questions > 1 else "all",
+        *_cells(estimated.total, estimated.seconds, lower),
+    )
     table.add_row("at most", *_cells(estimated.at_most, math.inf))
     table.caption = "\n".join(_remarks(estimated))
     return table
@@ -103,7 +106,7 @@ def _basis(layer: LayerEstimate) -> str:
 
 def _remarks(estimated: Estimate) -> list[str]:
     """What has to be known to read the figures."""
-    said = []
+    said = ["Layers are per question; at most is for all questions."]
     prices: dict[str, list[str]] = {}
     for use, price in estimated.prices.items():
         prices.setdefault("" if price is None else price.date, []).append(use)
