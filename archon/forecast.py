@@ -101,7 +101,7 @@ class Size:
     def of(cls, tasks: Sequence[Task]) -> Self:
         """The average of tasks, of which there is at least one."""
         said = [message.content for task in tasks for message in task.messages]
-        return cls(sum(len(text.encode()) for text in said) / len(tasks), len(said) / len(tasks))
+        return cls(sum(len(text.encode(errors="replace")) for text in said) / len(tasks), len(said) / len(tasks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ def default_profile() -> Path:
 
 def remember(rows: Mapping[Key, Observed], path: Path | None = None) -> None:
     """Add what one run has shown. A cache that cannot be written is no reason for a run to fail."""
+    if not rows:
+        return
     path = path or default_profile()
     lines = [json.dumps({"model": m, "technique": t, **asdict(row)}) for (m, t), row in sorted(rows.items())]
     with suppress(OSError):
