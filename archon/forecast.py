@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +20,7 @@ from archon.models.probe import known_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.spec import ModelSpec
 from archon.observed import Observed, Profile
+from archon.placement import place
 from archon.prices import with_list_price
 from archon.state import Task
 from archon.technique import Ask, Plan, Technique
@@ -162,12 +163,6 @@ class _Flow:
     remarks: float = 0.0
 
 
-def placed(architecture: Architecture) -> Iterator[list[tuple[str, Technique]]]:
-    """The components layer by layer, with their paths."""
-    for i, layer in enumerate(architecture.layers):
-        yield [(f"{i}.{c.kind}" + (f"[{j}]" if len(layer) > 1 else ""), c) for j, c in enumerate(layer)]
-
-
 def walk(
     architecture: Architecture, models: Mapping[str, Target], size: Size, profile: Profile | None
 ) -> list[list[Part]]:
@@ -182,9 +177,10 @@ def walk(
     layers = []
     flow = _Flow()
     known = True
-    for layer in placed(architecture):
+    for layer in place(architecture, architecture.specs()):
         parts, flows = [], []
-        for path, technique in layer:
+        for component in layer:
+            path, technique = component.path, component.technique
             plan = technique.plan(flow.candidates) if known else None
             if plan is None:
                 # Expected figures leave such a component out; bounds end here.

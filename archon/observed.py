@@ -38,7 +38,7 @@ class Observed:
         assumed: The prompt tokens that would have been assumed for as many calls.
         timed: Requests that were really sent and whose time is known.
         timed_completion: Their completion tokens.
-        seconds: Seconds the endpoint took for them, without the time they waited for their turn.
+        seconds: Seconds from sending them to their replies.
         busy: Their part of the time in which the endpoint was at work at all.
     """
 
@@ -140,7 +140,7 @@ class Heard:
         samples: How many completions were asked for.
         prompt: Prompt tokens.
         completion: Completion tokens.
-        start: When it was made, in seconds since the epoch.
+        start: When it was sent, in seconds since the epoch.
         end: When its reply had come.
         failed: Whether there was none.
     """
@@ -187,42 +187,35 @@ class Watch:
         (self.calls if event.kind == "call" else self.attempts).append(heard)
 
 
-def shared_time(spans: Sequence[tuple[float, float]], slots: int) -> list[tuple[float, float]]:
-    """What part of the time between asking and answering belongs to each request of one endpoint.
-
-    While more requests are open than the endpoint serves at once, the others wait, and a request's time from asking
-    to answering says little about the endpoint. By Little's law the sums are exact all the same: while k requests are
-    open, min(k, slots) of them are being served.
+def busy_shares(spans: Sequence[tuple[float, float]]) -> list[float]:
+    """Each request's part of the seconds in which an endpoint was at work: while k are in flight, a k-th of the time.
 
     Args:
-        spans: When each request was asked and answered, in seconds.
-        slots: How many the endpoint serves at once.
-
-    Returns:
-        For every request: seconds of service, and its part of the seconds in which the endpoint was at work.
+        spans: When each request was sent and answered, in seconds.
     """
     change: Counter[float] = Counter()
     for start, end in spans:
         change[start] += 1
         change[end] -= 1
-    until: dict[float, tuple[float, float]] = {}
-    service = busy = last = 0.0
-    open_ = 0
+    until: dict[float, float] = {}
+    share = last = 0.0
+    in_flight = 0
     for moment in sorted(change):
-        if open_:
-            service += (moment - last) * min(1.0, slots / open_)
-            busy += (moment - last) / open_
-        open_ += change[moment]
+        if in_flight:
+            share += (moment - last) / in_flight
+        in_flight += change[moment]
         last = moment
-        until[moment] = (service, busy)
-    return [(until[end][0] - until[start][0], until[end][1] - until[start][1]) for start, end in spans]
+        until[moment] = share
+    return [until[end] - until[start] for start, end in spans]
 
 
-def timed(requests: Iterable[tuple[Key, Heard]], slots: int) -> dict[Key, Observed]:
-    """The times of all requests to one endpoint, by model and technique."""
+def timed(requests: Iterable[tuple[Key, Heard]]) -> dict[Key, Observed]:
+    """The times of all that was sent to one endpoint, by model and technique; what failed tells nothing of speed."""
     heard = list(requests)
     rows: defaultdict[Key, Observed] = defaultdict(Observed)
-    shares = shared_time([(request.start, request.end) for _, request in heard], slots)
-    for (key, request), (seconds, busy) in zip(heard, shares, strict=True):
-        rows[key] += Observed(timed=1, timed_completion=request.completion, seconds=seconds, busy=busy)
+    shares = busy_shares([(request.start, request.end) for _, request in heard])
+    for (key, request), busy in zip(heard, shares, strict=True):
+        if not request.failed:
+            seconds = request.end - request.start
+            rows[key] += Observed(timed=1, timed_completion=request.completion, seconds=seconds, busy=busy)
     return rows

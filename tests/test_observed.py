@@ -1,4 +1,4 @@
-"""What is kept of earlier runs survives anything, and waiting is told from service."""
+"""What is kept of earlier runs survives anything, and time is shared out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon.observed import LARGEST_FILE, Observed, Profile, Watch, default_profile, remember, shared_time
+from archon.observed import LARGEST_FILE, Observed, Profile, Watch, busy_shares, default_profile, remember
 from archon.trace import Event
 
 ROW = Observed(2, 4, 100, 60, 4.0, 90.0, 2, 60, 1.5, 0.75)
@@ -86,26 +86,16 @@ def test_a_place_that_cannot_be_written_is_no_error(monkeypatch: pytest.MonkeyPa
     assert default_profile().name == "observed.jsonl"
 
 
-def test_waiting_for_a_slot_is_not_service() -> None:
-    """Ten requests of one second, five at a time: the later five wait a second."""
-    spans = [(0.0, 1.0)] * 5 + [(0.0, 2.0)] * 5
-    shares = shared_time(spans, slots=5)
-    assert sum(seconds for seconds, _ in shares) == pytest.approx(10)
-    assert sum(busy for _, busy in shares) == pytest.approx(2)
+def test_what_is_in_flight_together_shares_the_time() -> None:
+    assert busy_shares([(0, 2), (1, 2), (4, 5)]) == [1.5, 0.5, 1]
 
 
-@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), min_size=1), st.integers(1, 20))
-def test_shares_of_time_add_up(pairs: list[tuple[int, int]], slots: int) -> None:
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), min_size=1))
+def test_shares_add_up_to_the_time_at_work(pairs: list[tuple[int, int]]) -> None:
     spans = [(min(pair) / 8, max(pair) / 8) for pair in pairs]
-    shares = shared_time(spans, slots)
     moments = sorted({moment for span in spans for moment in span})
-    at_work = served = 0.0
-    for start, end in pairwise(moments):
-        open_ = sum(s <= start and e >= end for s, e in spans)
-        at_work += (end - start) * (open_ > 0)
-        served += (end - start) * min(open_, slots)
-    assert sum(seconds for seconds, _ in shares) == pytest.approx(served)
-    assert sum(busy for _, busy in shares) == pytest.approx(at_work)
+    at_work = sum(end - start for start, end in pairwise(moments) if any(s <= start and e >= end for s, e in spans))
+    assert sum(busy_shares(spans)) == pytest.approx(at_work)
 
 
 def test_events_are_small_facts() -> None:

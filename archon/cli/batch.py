@@ -184,14 +184,9 @@ async def _run_one(
             bar.update(len(outcome.rows), before + ledger.total, failed)
             _stop_if_hopeless(result)
     outcome.seconds = outcome.seconds or already
-    whole = [directory.questions[position].task for position in open_ if _whole(outcome.rows[position])]
-    remember(learn(architecture, whole, watch))
+    done = [directory.questions[position].task for position in open_ if outcome.rows[position]["status"] == "done"]
+    remember(learn(architecture, done, watch))
     return outcome
-
-
-def _whole(row: Mapping[str, Any]) -> bool:
-    """Whether a question was answered and all that was asked for came."""
-    return row["status"] == "done" and all(failure["kind"] == "parse" for failure in row["failures"])
 
 
 def _stop_if_hopeless(result: Result) -> None:
