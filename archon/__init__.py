@@ -20,11 +20,12 @@ from archon.result import Result
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.state import Candidate, Failure, Message, State, Task
 from archon.store import SampleStore
-from archon.technique import Context, ModelRef, Sampled, Technique, technique, techniques
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled, Technique, technique, techniques
 
 __all__ = [
     "Architecture",
     "ArchonError",
+    "Ask",
     "Candidate",
     "ChoiceKnob",
     "ConfigError",
@@ -40,6 +41,7 @@ __all__ = [
     "ModelSpec",
     "ParseError",
     "PermanentError",
+    "Plan",
     "Price",
     "Result",
     "SampleStore",

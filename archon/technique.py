@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +45,72 @@ class ModelRole:
 
 ModelRef = Annotated[str, Field(min_length=1), ModelRole()]
 """The name of an entry of the architecture's ``models``, or a model by itself such as ``openai/gpt-4o-mini``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Equal requests that a technique makes on one task.
+
+    Attributes:
+        model: The reference of the model.
+        requests: How many conversations are expected.
+        most: How many there may be; as many as expected if not given.
+        draws: Completions of each.
+        step: Which of the technique's rounds, from 0; what belongs to one round is asked at the same time.
+        words: What the technique itself says in the prompt, besides the caller's conversation.
+        reads: How many candidates stand in the prompt.
+        remarks: Whether the remarks on them stand there too.
+        goes_on: Whether the prompt is that of the step before and its reply, with ``words`` after it.
+        max_tokens: The most tokens of one completion, where the technique decides that.
+        makes: What becomes of the replies: new candidates, remarks on those there are, or neither.
+    """
+
+    model: str
+    requests: int = 1
+    most: int | None = None
+    draws: int = 1
+    step: int = 0
+    words: str = ""
+    reads: int = 0
+    remarks: bool = True
+    goes_on: bool = False
+    max_tokens: int | None = None
+    makes: Literal["candidates", "remarks", "nothing"] = "nothing"
+
+    @property
+    def bound(self) -> int:
+        """How many conversations there may be."""
+        return self.requests if self.most is None else self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a technique does with a number of candidates, as expected and at most.
+
+    Attributes:
+        asks: Its requests, earlier steps first.
+        candidates: How many candidates it is expected to leave.
+        most_candidates: How many it may leave; as many as expected if not given.
+    """
+
+    asks: tuple[Ask, ...]
+    candidates: int
+    most_candidates: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """Completions that are expected."""
+        return sum(ask.requests * ask.draws for ask in self.asks)
+
+    @property
+    def most_samples(self) -> int:
+        """Completions that there may be."""
+        return sum(ask.bound * ask.draws for ask in self.asks)
+
+    @property
+    def bound(self) -> int:
+        """How many candidates it may leave."""
+        return self.candidates if self.most_candidates is None else self.most_candidates
 
 
 class Context(Protocol):
@@ -102,12 +168,14 @@ class Technique(BaseModel, ABC):
     Class attributes:
         kind: The technique's name in YAML.
         needs_candidates: Whether it works on candidates that an earlier layer made.
+        calls: How many completions it asks for, as a formula for people.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str] = ""
     needs_candidates: ClassVar[bool] = True
+    calls: ClassVar[str] = ""
 
     def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -132,6 +200,14 @@ class Technique(BaseModel, ABC):
     def degrade(self, state: State) -> State:
         """What is left to do when a budget does not bear the technique; by default, pass on what there is."""
         return state
+
+    def plan(self, candidates: int) -> Plan | None:
+        """What the technique does when ``candidates`` candidates reach it; ``None`` if it cannot say.
+
+        A pure function. More candidates never lower its bounds, so that the bounds of one layer give those of the
+        next.
+        """
+        return None
 
     def model_refs(self) -> Iterator[tuple[str, str]]:
         """Every model the technique names, as (field path, reference)."""

@@ -204,10 +204,12 @@ class TechniqueConformance:
         script: What its model replies; should make the technique do its usual work.
         candidates: What earlier layers left, for techniques that need candidates.
         answer: The architecture's answer format.
+        planned: What its model replies when all goes as the technique's plan expects; ``script`` if not given.
     """
 
     technique: ClassVar[Technique]
     script: ClassVar[Any] = staticmethod(lambda request, index: f"reply {index} to {request.wire_seed()}")
+    planned: ClassVar[Any] = None
     candidates: ClassVar[tuple[Candidate, ...]] = (
         Candidate("The answer is 4.", "0.generate/m#0"),
         Candidate("The answer is 5.", "0.generate/m#1"),
@@ -303,6 +305,22 @@ class TechniqueConformance:
             rehearsal = self._rehearse(script=lambda request, index, reply=reply: reply)
             error = rehearsal.result.error
             assert error is None or type(error).__module__ == "archon.errors", repr(error)
+
+    def test_it_asks_what_it_plans(self) -> None:
+        """As many completions and candidates as its plan expects when all goes well, and never more than its bounds."""
+        plan = self.technique.plan(len(self.candidates))
+        if plan is None:
+            return
+        model = ScriptedModel(self.planned or self.script)
+        rehearsal = self._rehearse(model=model)
+        assert rehearsal.result.error is None, rehearsal.result.error
+        assert len(model.draws()) == plan.samples
+        assert len(rehearsal.state.candidates) == plan.candidates
+        for script in (self.script, "", "[Incorrect]"):
+            model = ScriptedModel(script)
+            rehearsal = self._rehearse(model=model)
+            assert len(model.draws()) <= plan.most_samples
+            assert len(rehearsal.state.candidates) <= plan.bound
 
 
 class ModelConformance:

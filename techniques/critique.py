@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import ClassVar
 
 from archon.concurrency import gather
 from archon.errors import ModelError
 from archon.state import Candidate, Failure, State
-from archon.technique import Context, ModelRef, Sampled
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, conversation, listing, render
 
 PROMPT = """\
@@ -40,6 +42,8 @@ class Critique(Sampled, kind="critique"):
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
     """
 
+    calls: ClassVar[str] = "1, plus 1 per missing section"
+
     model: ModelRef
     prompt: CandidatesPrompt = None
 
@@ -57,6 +61,18 @@ class Critique(Sampled, kind="critique"):
         ]
         failures = [critique for critique in critiques if isinstance(critique, Failure)]
         return state.with_candidates(candidates).with_failures(failures)
+
+    def plan(self, candidates: int) -> Plan:
+        """One request about all of them, if no section is missing from the reply."""
+        together = Ask(
+            self.model,
+            words=self.prompt or PROMPT,
+            reads=candidates,
+            max_tokens=self.max_tokens,
+            makes="remarks",
+        )
+        alone = replace(together, requests=0, most=candidates, reads=1, step=1)
+        return Plan((together, alone), candidates)
 
     async def _ask(self, state: State, candidates: tuple[Candidate, ...], context: Context) -> list[str | None]:
         prompt = render(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, State
-from archon.technique import Context, ModelRef, Sampled
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, conversation, listing, render
 
 PROMPT = """\
@@ -40,6 +40,8 @@ class Fuse(Sampled, kind="fuse"):
     (LLM-Blender, arXiv:2306.02561).
     """
 
+    calls: ClassVar[str] = "n"
+
     model: ModelRef
     n: Annotated[int, Field(ge=1), IntKnob(1, 10)] = 1
     length_control: bool = False
@@ -48,7 +50,7 @@ class Fuse(Sampled, kind="fuse"):
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by ``n`` fusions of them."""
         prompt = render(
-            (self.prompt or PROMPT) + (LENGTH if self.length_control else ""),
+            self._template,
             count=str(len(state.candidates)),
             question=state.task.question,
             candidates=listing(state.candidates),
@@ -65,3 +67,19 @@ class Fuse(Sampled, kind="fuse"):
         ]
         failures = [Failure.of(context.layer, error) for error in errors]
         return state.with_candidates(candidates).with_failures(failures)
+
+    def plan(self, candidates: int) -> Plan:
+        """``n`` draws from one prompt that shows all of them."""
+        ask = Ask(
+            self.model,
+            draws=self.n,
+            words=self._template,
+            reads=candidates,
+            max_tokens=self.max_tokens,
+            makes="candidates",
+        )
+        return Plan((ask,), self.n)
+
+    @property
+    def _template(self) -> str:
+        return (self.prompt or PROMPT) + (LENGTH if self.length_control else "")

@@ -11,7 +11,7 @@ from archon.concurrency import gather
 from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, Message, State, Task
-from archon.technique import Context, ModelRef, Sampled
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 
 
 class Generate(Sampled, kind="generate"):
@@ -25,6 +25,7 @@ class Generate(Sampled, kind="generate"):
     """
 
     needs_candidates: ClassVar[bool] = False
+    calls: ClassVar[str] = "models × n"
 
     model: Annotated[ModelRef | Annotated[tuple[ModelRef, ...], Field(min_length=1)], Field()]
     n: Annotated[int, Field(ge=1), IntKnob(1, 64, log=True)] = 1
@@ -65,6 +66,14 @@ class Generate(Sampled, kind="generate"):
             raise errors[0]
         failures = [Failure.of(context.layer, error) for error in errors]
         return state.with_candidates(candidates).with_failures(failures)
+
+    def plan(self, candidates: int) -> Plan:
+        """``n`` draws from every model."""
+        asks = tuple(
+            Ask(ref, draws=self.n, words=self.system or "", max_tokens=self.max_tokens, makes="candidates")
+            for _, ref in self.model_refs()
+        )
+        return Plan(asks, len(asks) * self.n)
 
     def degrade(self, state: State) -> State:
         """Without money there are no candidates of its own."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from archon.knobs import IntKnob
 from archon.state import Failure, State
-from archon.technique import Context, ModelRef, Sampled
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, conversation, listing, render
 
 PROMPT = """\
@@ -40,6 +40,8 @@ class Rank(Sampled, kind="rank"):
     (RankGPT, arXiv:2304.09542).
     """
 
+    calls: ClassVar[str] = "1"
+
     model: ModelRef
     keep: Annotated[int, Field(ge=1), IntKnob(1, 10)] = 5
     prompt: CandidatesPrompt = None
@@ -60,6 +62,13 @@ class Rank(Sampled, kind="rank"):
             failure = Failure(context.layer, "parse", "the ranking names no candidate; the order was kept")
             return state.with_candidates(state.candidates[: self.keep]).with_failures([failure])
         return state.with_candidates(state.candidates[index] for index in order[: self.keep])
+
+    def plan(self, candidates: int) -> Plan:
+        """One request about all of them, none about a single one."""
+        if candidates == 1:
+            return Plan((), 1)
+        ask = Ask(self.model, words=self.prompt or PROMPT, reads=candidates, max_tokens=self.max_tokens)
+        return Plan((ask,), min(self.keep, candidates))
 
 
 def parse_ranking(reply: str, count: int) -> list[int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from archon.concurrency import gather
 from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, Message, State
-from archon.technique import Context, ModelRef, Sampled
+from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatePrompt, conversation, render
 
 PROMPT = """\
@@ -27,6 +27,7 @@ Response:
 Check the response. Work the question out for yourself, compare step by step, and test every claim the response \
 relies on. It may be right or wrong: do not assume either. Write down your reasoning only."""
 
+VERDICT_TOKENS = 16
 VERDICT = """\
 Given your reasoning, is the response correct? Reply with [Correct] or [Incorrect] and nothing else."""
 
@@ -44,6 +45,8 @@ class Verify(Sampled, kind="verify"):
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
     """
+
+    calls: ClassVar[str] = "2 per candidate"
 
     model: ModelRef
     first_k: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None
@@ -66,13 +69,31 @@ class Verify(Sampled, kind="verify"):
         kept = passed[:wanted] or checked
         return state.with_candidates(kept).with_failures(failures)
 
+    def plan(self, candidates: int) -> Plan:
+        """Two steps per candidate, if all that are checked pass; with ``first_k`` that ends after the first batch."""
+        checked = min(self.first_k or candidates, candidates)
+        reasoning = Ask(
+            self.model,
+            requests=checked,
+            most=candidates,
+            words=self.prompt or PROMPT,
+            reads=1,
+            remarks=False,
+            max_tokens=self.max_tokens,
+            makes="remarks",
+        )
+        verdict = replace(reasoning, step=1, words=VERDICT, goes_on=True, max_tokens=VERDICT_TOKENS, makes="nothing")
+        return Plan((reasoning, verdict), checked, candidates)
+
     async def _check(self, state: State, candidate: Candidate, context: Context) -> tuple[Candidate, Failure | None]:
         prompt = render(self.prompt or PROMPT, question=state.task.question, candidate=candidate.text.strip())
         asked = conversation(state.task, prompt)
         try:
             (reasoning,) = await context.sample(self.model, asked, **self.overrides)
             verdict_asked = (*asked, Message("assistant", reasoning.text), Message("user", VERDICT))
-            (reply,) = await context.sample(self.model, verdict_asked, **{**self.overrides, "max_tokens": 16})
+            (reply,) = await context.sample(
+                self.model, verdict_asked, **{**self.overrides, "max_tokens": VERDICT_TOKENS}
+            )
         except ModelError as error:
             return candidate, Failure.of(context.layer, error)
         verdict = parse_verdict(reply.text)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from archon.answers import equivalence_classes
 from archon.state import Candidate, Failure, State
-from archon.technique import Context, Technique
+from archon.technique import Context, Plan, Technique
 
 
 class Vote(Technique, kind="vote"):
@@ -19,6 +20,8 @@ class Vote(Technique, kind="vote"):
 
     Source: Wang et al. 2022 (Self-Consistency, arXiv:2203.11171).
     """
+
+    calls: ClassVar[str] = "0"
 
     async def __call__(self, state: State, context: Context) -> State:
         """Keep one candidate: the representative of the largest group."""
@@ -34,6 +37,10 @@ class Vote(Technique, kind="vote"):
         chosen = context.rng.choice(tied) if len(tied) > 1 else tied[0]
         votes = sum(map(len, groups))
         return state.with_candidates([replace(chosen, score=most / votes)])
+
+    def plan(self, candidates: int) -> Plan:
+        """It asks for nothing and leaves one."""
+        return Plan((), 1)
 
 
 def _preference(candidate: Candidate) -> tuple[float, int, str]:

@@ -101,6 +101,7 @@ def test_the_public_names_are_agreed_on() -> None:
     assert sorted(archon.__all__) == [
         "Architecture",
         "ArchonError",
+        "Ask",
         "Candidate",
         "ChoiceKnob",
         "ConfigError",
@@ -116,6 +117,7 @@ def test_the_public_names_are_agreed_on() -> None:
         "ModelSpec",
         "ParseError",
         "PermanentError",
+        "Plan",
         "Price",
         "Result",
         "SampleStore",

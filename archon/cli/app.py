@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from archon.cli import cache, demo, describe, models, say
+from archon.cli import cache, demo, describe, estimate, models, say
 from archon.cli import run as run_command
 from archon.errors import ArchonError, ConfigError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run_command.run)
+app.command("estimate")(estimate.estimate_architectures)
 app.command("validate")(describe.validate)
 app.command("techniques")(describe.list_techniques)
 app.command("schema")(describe.schema)

@@ -15,7 +15,10 @@ from archon.cli.progress import Bar, RunProgress
 from archon.cost import Ledger, Totals, totals_from_data, totals_to_data
 from archon.engine import Engine
 from archon.errors import ArchonError, ConfigError, PermanentError
+from archon.estimate import compare
+from archon.learning import learn
 from archon.models.pool import ModelPool
+from archon.observed import Watch, remember
 from archon.questions import Question
 from archon.result import Result
 from archon.runs import Rows, RunDirectory
@@ -39,12 +42,14 @@ class Outcome:
         questions: How many there are.
         rows: The records, by position.
         seconds: Wall time, that of a run which was cut included.
+        estimate: What was estimated before anything was asked, as JSON values.
     """
 
     name: str
     questions: int
     rows: Rows = field(default_factory=dict)
     seconds: float = 0.0
+    estimate: Mapping[str, Any] | None = None
 
     @property
     def totals(self) -> Totals:
@@ -83,6 +88,15 @@ class Outcome:
         """Right or wrong for every question with a reference; a question that failed is wrong."""
         return [row["correct"] for row in self.rows.values() if "correct" in row]
 
+    @property
+    def compared(self) -> dict[str, Any] | None:
+        """How far off the estimate was, if there was one and all of it was done."""
+        if self.estimate is None or len(self.rows) < self.questions or self.failed or self.cut:
+            return None
+        # What the store answers takes no time.
+        bought = self.paid.calls >= self.totals.calls
+        return compare(self.estimate, self.totals, self.seconds if bought else None)
+
     def summary(self) -> dict[str, Any]:
         """The figures as JSON values."""
         totals, n = self.totals, max(len(self.rows), 1)
@@ -102,6 +116,8 @@ class Outcome:
             "tokens_per_question": totals.usage.total / n,
             "seconds_per_question": self.seconds / n,
         }
+        if self.compared:
+            data["estimate"] = self.compared
         if self.grades:
             measured = accuracy(self.grades)
             data["accuracy"] = {
@@ -154,14 +170,18 @@ async def _run_one(
     outcome = Outcome(architecture.name, len(directory.questions), directory.finished(architecture.name))
     before, already = outcome.totals, max((row["elapsed"] for row in outcome.rows.values()), default=0.0)
     open_ = [position for position in range(outcome.questions) if position not in outcome.rows]
+    if len(open_) == outcome.questions:
+        outcome.estimate = directory.settings.get("estimate", {}).get(architecture.name)
     failed = 0
     ledger = Ledger()
+    watch = Watch()
 
     def show(event: Event) -> None:
         if bar.due:
             bar.update(len(outcome.rows), before + ledger.total, failed)
 
-    observe = tell(directory.trace.of(architecture.name), show, *[make(architecture.name) for make in watchers])
+    made = [make(architecture.name) for make in watchers]
+    observe = tell(directory.trace.of(architecture.name), watch, show, *made)
 
     seed, limits = directory.settings["seed"], directory.settings["budget"]
     budget = None if limits is None else BudgetSpec.model_validate(limits)
@@ -178,6 +198,8 @@ async def _run_one(
             bar.update(len(outcome.rows), before + ledger.total, failed)
             _stop_if_hopeless(result)
     outcome.seconds = outcome.seconds or already
+    done = [directory.questions[position].task for position in open_ if outcome.rows[position]["status"] == "done"]
+    remember(learn(architecture, done, watch))
     return outcome
 
 

@@ -49,14 +49,14 @@ def list_techniques(
         return
     if kind:
         output().print(inspect.getdoc(known[kind]), markup=False)
-    table = Table("technique", "what it does", "settings", "knobs", show_lines=True)
+    table = Table("technique", "what it does", "calls", "settings", "knobs", show_lines=True)
     for cls in known.values():
         facts = _facts(cls)
         settings = "\n".join(
             f"{name}{'' if value is None else f' = {value}'}" for name, value in facts["settings"].items()
         )
         knobs = "\n".join(f"{name}: {_range(knob)}" for name, knob in facts["knobs"].items())
-        table.add_row(cls.kind, facts["summary"], settings, knobs)
+        table.add_row(cls.kind, facts["summary"], cls.calls or "not known", settings, knobs)
     output().print(table)
 
 
@@ -77,6 +77,7 @@ def _facts(cls: type[Technique]) -> dict[str, Any]:
         "kind": cls.kind,
         "summary": " ".join(paragraphs[0].split()),
         "source": source.removeprefix("Source: "),
+        "calls": cls.calls or None,
         "settings": settings,
         "knobs": {name: knob_to_data(knob) for name, knob in knobs_of(cls).items()},
     }

@@ -16,6 +16,8 @@ from archon.cli.console import output, print_json, progress
 from archon.cli.tables import remarks, results_table
 from archon.concurrency import run_sync
 from archon.errors import ConfigError
+from archon.estimate import estimate, estimate_to_data
+from archon.observed import Profile
 from archon.paths import default_store
 from archon.prices import with_list_prices
 from archon.questions import Fields, Question, read_questions
@@ -72,9 +74,10 @@ def run(
             raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
         loaded = [with_list_prices(load_architecture(path, set_ or ())) for path in architectures]
         _check_names(loaded, architectures)
-        questions = _questions(question, input, Fields(question_field, answer_field, id_field, system_field), limit)
+        questions = questions_of(question, input, Fields(question_field, answer_field, id_field, system_field), limit)
         if output_file is not None and not output_file.parent.is_dir():
             raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
+        profile, tasks = Profile.load(), [question.task for question in questions]
         settings: dict[str, Any] = {
             "seed": seed,
             "budget": _budget(budget or ()),
@@ -82,6 +85,7 @@ def run(
             "output": output_file and str(output_file.absolute()),
             "store": None if no_store else str(store or default_store()),
             "show_answers": question is not None,
+            "estimate": {a.name: estimate_to_data(estimate(a, tasks, profile)) for a in loaded},
         }
         directory = RunDirectory.create(runs, loaded, questions, settings)
     with ExitStack() as stack:
@@ -110,7 +114,12 @@ def _budget(limits: Iterable[str]) -> dict[str, float] | None:
     return found or None
 
 
-def _questions(question: str | None, file: Path | None, fields: Fields, limit: int | None) -> list[Question]:
+def questions_of(question: str | None, file: Path | None, fields: Fields, limit: int | None) -> list[Question]:
+    """The one question, or those of the file.
+
+    Raises:
+        ConfigError: Neither or both are given, or the file is not usable.
+    """
     if question is not None and file is None:
         return [Question(Task.of(question, id="1"))]
     if question is None and file is not None:

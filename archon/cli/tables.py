@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -71,4 +72,19 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
         crashed = sum("grader_error" in row for row in outcome.rows.values())
         if crashed:
             said.append(f"{outcome.name}: {crashed} answers could not be graded and are not counted")
+        if compared := outcome.compared:
+            said.append(f"{outcome.name}: {comparison(compared)}")
     return said
+
+
+def comparison(compared: Mapping[str, Any]) -> str:
+    """How far off an estimate was, in a sentence."""
+    units = {"calls": "{:,.0f} calls", "tokens": "{:,.0f} tokens", "dollars": "${:.4f}", "seconds": "{:.3g} s"}
+    shown = {name: unit for name, unit in units.items() if name in compared}
+    said = ", ".join(unit.format(compared[name]["predicted"]) for name, unit in shown.items())
+    took = ", ".join(unit.format(compared[name]["actual"]) + _error(compared[name]) for name, unit in shown.items())
+    return f"the estimate said {'at least ' if compared['lower_bound'] else ''}{said}; it took {took}"
+
+
+def _error(figure: Mapping[str, Any]) -> str:
+    return "" if figure["error"] is None else f" ({figure['error']:+.0%})".replace("%", " %")

@@ -38,6 +38,7 @@ class TestCritique(TechniqueConformance):
 class TestCritiqueFollowingUp(TechniqueConformance):
     technique = Critique(model="m")
     script = staticmethod(lambda request, index: f"[1]\nremark {request.wire_seed()}")
+    planned = staticmethod(TestCritique.script)
 
 
 class TestRank(TechniqueConformance):
@@ -52,11 +53,19 @@ class TestFuse(TechniqueConformance):
 class TestVerify(TechniqueConformance):
     technique = Verify(model="m")
     script = staticmethod(_judge)
+    planned = "[Correct]"
 
 
 class TestVerifyFirst(TechniqueConformance):
     technique = Verify(model="m", first_k=1)
     script = staticmethod(_judge)
+    planned = "[Correct]"
+
+
+class TestVerifyFirstTwo(TechniqueConformance):
+    technique = Verify(model="m", first_k=2)
+    script = staticmethod(_judge)
+    planned = "[Correct]"
 
 
 class TestVote(TechniqueConformance):

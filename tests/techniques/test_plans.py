@@ -1,0 +1,66 @@
+"""What techniques say beforehand about what they will ask."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archon.technique import Plan, Technique, techniques
+from techniques import Critique, Fuse, Generate, Rank, Verify, Vote
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
+    st.builds(Generate, model=st.lists(st.sampled_from("abc"), min_size=1).map(tuple), n=st.integers(1, 9)),
+    st.builds(Critique, model=st.just("a")),
+    st.builds(Rank, model=st.just("a"), keep=st.integers(1, 9)),
+    st.builds(Fuse, model=st.just("a"), n=st.integers(1, 9)),
+    st.builds(Verify, model=st.just("a"), first_k=st.none() | st.integers(1, 9)),
+    st.builds(Vote),
+)
+
+
+def plan_of(technique: Technique, candidates: int) -> Plan:
+    plan = technique.plan(candidates)
+    assert plan is not None
+    return plan
+
+
+@given(BUILT_IN, st.integers(1, 30))
+def test_bounds_hold_what_is_expected_and_grow_with_the_candidates(technique: Technique, candidates: int) -> None:
+    plan, more = plan_of(technique, candidates), plan_of(technique, candidates + 1)
+    assert plan.samples <= plan.most_samples <= more.most_samples
+    assert 1 <= plan.candidates <= plan.bound <= more.bound
+    assert {ask.model for ask in plan.asks} <= {ref for _, ref in technique.model_refs()}
+    assert all(ask.reads <= candidates for ask in plan.asks)
+
+
+def test_every_model_draws_n() -> None:
+    plan = plan_of(Generate(model=("a", "b"), n=5), 0)
+    assert [(ask.model, ask.requests, ask.draws) for ask in plan.asks] == [("a", 1, 5), ("b", 1, 5)]
+    assert plan.candidates == 10
+
+
+def test_verifying_has_two_steps_and_stops_early_where_it_may() -> None:
+    plan = plan_of(Verify(model="a", first_k=2), 8)
+    assert [(ask.step, ask.requests, ask.bound, ask.max_tokens) for ask in plan.asks] == [
+        (0, 2, 8, None),
+        (1, 2, 8, 16),
+    ]
+    assert (plan.candidates, plan.bound) == (2, 8)
+    assert plan_of(Verify(model="a"), 8).samples == 16
+
+
+def test_nobody_judges_a_single_candidate() -> None:
+    assert plan_of(Rank(model="a"), 1) == Plan((), 1)
+
+
+@pytest.mark.parametrize("kind", ["critique", "fuse", "generate", "rank", "verify", "vote"])
+def test_the_readme_gives_the_same_formula(kind: str) -> None:
+    row = re.search(rf"^\| `{kind}` \|.*\| (.+) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    assert row[1] == techniques()[kind].calls
