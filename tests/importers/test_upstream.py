@@ -135,6 +135,13 @@ def run(architecture: Architecture) -> tuple[Result, dict[str, ScriptedModel]]:
     return run_sync(ask()), models
 
 
+def test_the_mapping_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("|")}
+    assert all(f"`{technique}`" in rows[f"`{kind}`"] for kind, technique in TECHNIQUES.items())
+    assert all(f"`{provider}/" in rows[f"`{model_type}`"] for model_type, provider in PROVIDERS.items())
+
+
 def test_there_are_two_files_of_every_type() -> None:
     names = Counter(path.stem.partition("-")[0] for path in DATA.glob("*.json"))
     assert all(names[kind] >= 2 for kind in TECHNIQUES)
