@@ -10,9 +10,10 @@ import pytest
 
 from archon.architecture import Architecture
 from archon.concurrency import run_sync
-from archon.engine import Engine, Result
+from archon.engine import Engine
 from archon.importers.upstream import PROVIDERS, TECHNIQUES, import_upstream
 from archon.models.base import Request
+from archon.result import Result
 from archon.source import dump_architecture, parse_architecture
 from archon.state import Task
 from archon.testing import ScriptedModel
