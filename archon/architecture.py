@@ -181,14 +181,26 @@ class Architecture(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for component in self.layers[0]:
-            if component.needs_candidates:
-                raise located(
-                    f"{component.kind} works on candidates and no layer before it makes any; "
-                    "start with a layer that does, such as generate",
-                    "layers",
-                    0,
-                )
+        made: frozenset[str] = frozenset()
+        for i, layer in enumerate(self.layers):
+            for component in layer:
+                if component.needs_candidates and "candidates" not in made:
+                    raise located(
+                        f"{component.kind} works on candidates and no layer before it makes any; "
+                        "start with a layer that does, such as generate",
+                        "layers",
+                        i,
+                    )
+                if component.needs_unit_tests and "unit_tests" not in made:
+                    raise located(
+                        f"{component.kind} works on unit tests and no layer before it makes any; "
+                        "put a layer before it that does, such as unit_tests",
+                        "layers",
+                        i,
+                    )
+            made = made.union(*(component.makes for component in layer))
+        if "candidates" not in made:
+            raise located("no layer makes candidates; add one that does, such as generate", "layers")
         for location, component in self.components():
             for field, ref in component.model_refs():
                 self._check_reference(ref, *location, component.kind, *field.split("."))

@@ -201,8 +201,9 @@ class Engine:
         return State(
             state.task,
             candidates=candidates or state.candidates,
-            unit_tests=tuple(test for s in states for test in s.unit_tests),
+            unit_tests=state.unit_tests + tuple(t for s in states for t in s.unit_tests[len(state.unit_tests) :]),
             failures=state.failures + tuple(f for s in states for f in s.failures[len(state.failures) :]),
+            tests_shown=any(s.tests_shown for s in states),
         )
 
     async def _run_component(self, component: Component, state: State, scope: Scope) -> State:
@@ -218,13 +219,15 @@ class Engine:
             after = await technique(state, Branch(self._resources, scope, task, tag, stream))
         except BudgetExhausted as exhausted:
             after = technique.degrade(state).with_failures([Failure.of(path, exhausted)])
-        data = {
+        data: dict[str, Any] = {
             "run": scope.run,
             "technique": technique.kind,
             "candidates": [_candidate_data(candidate) for candidate in after.candidates],
             "failures": [f"{failure.kind}: {failure.reason}" for failure in after.failures[len(state.failures) :]],
             "seconds": round(time.monotonic() - started, 4),
         }
+        if after.unit_tests != state.unit_tests:
+            data["unit_tests"] = list(after.unit_tests)
         self._observe(Event("layer", task.id, path, data))
         if scope.tell is not None:
             scope.tell(LayerFinished(path, technique.kind, after.candidates))

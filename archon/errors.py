@@ -22,6 +22,10 @@ class ConfigError(ArchonError):
     """What the user wrote cannot be run as it is; the message names the place and the remedy."""
 
 
+class ConfigWarning(UserWarning):
+    """What the user wrote runs, but not in every respect as written; the message names the place."""
+
+
 class ModelError(ArchonError):
     """A call to a model failed.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from io import StringIO
@@ -22,7 +23,9 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from archon.answers import AnswerFormat
 from archon.architecture import Architecture
-from archon.errors import ConfigError
+from archon.errors import ConfigError, ConfigWarning
+from archon.importers.upstream import import_upstream, is_upstream
+from archon.importers.values import parse_json
 from archon.models.spec import ModelSpec
 from archon.suggest import nearest
 from archon.technique import technique
@@ -43,7 +46,9 @@ Path_ = tuple[str | int, ...]
 
 
 def load_architecture(path: str | Path, overrides: Iterable[str] = ()) -> Architecture:
-    """Read an architecture from a YAML file.
+    """Read an architecture from a YAML file, or from a JSON configuration of the research code.
+
+    What is done otherwise than such a configuration says is told by a :class:`archon.errors.ConfigWarning`.
 
     Args:
         path: The file.
@@ -52,14 +57,30 @@ def load_architecture(path: str | Path, overrides: Iterable[str] = ()) -> Archit
     Raises:
         ConfigError: The file is missing, is not YAML, or is not a valid architecture.
     """
-    path = Path(path)
+    path, overrides = Path(path), list(overrides)
+    text = _read(path)
+    if path.suffix.lower() != ".json" or not is_upstream(data := parse_json(text, str(path))):
+        return parse_architecture(text, name=str(path), overrides=overrides)
+    imported = import_upstream(data, str(path))
+    for remark in imported.remarks:
+        warnings.warn(remark, ConfigWarning, stacklevel=2)
+    if not overrides:
+        return imported.architecture
+    return parse_architecture(dump_architecture(imported.architecture), name=f"{path} in YAML", overrides=overrides)
+
+
+def _read(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: It is missing or is not text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as text: {error}.") from None
-    return parse_architecture(text, name=str(path), overrides=overrides)
 
 
 def parse_architecture(text: str, *, name: str = "architecture", overrides: Iterable[str] = ()) -> Architecture:

@@ -125,12 +125,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one layer hands to the next. Nothing in it is ever changed in place."""
+    """What one layer hands to the next. Nothing in it is ever changed in place.
+
+    Attributes:
+        task: What is asked, the same in every layer.
+        candidates: The possible answers, best first where something ranked them.
+        unit_tests: Statements, or code, that a good answer passes.
+        failures: What went missing, in any layer so far.
+        tests_shown: Whether techniques show the unit tests to models below the question.
+    """
 
     task: Task
     candidates: tuple[Candidate, ...] = ()
     unit_tests: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    tests_shown: bool = False
 
     def with_candidates(self, candidates: Iterable[Candidate]) -> State:
         """This state with other candidates."""

@@ -169,6 +169,8 @@ class Technique(BaseModel, ABC):
         kind: The technique's name in YAML.
         needs_candidates: Whether it works on candidates that an earlier layer made.
         calls: How many completions it asks for, as a formula for people.
+        needs_unit_tests: Whether it works on unit tests that an earlier layer made.
+        makes: What it makes anew: ``candidates``, ``unit_tests`` or both.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -176,6 +178,8 @@ class Technique(BaseModel, ABC):
     kind: ClassVar[str] = ""
     needs_candidates: ClassVar[bool] = True
     calls: ClassVar[str] = ""
+    needs_unit_tests: ClassVar[bool] = False
+    makes: ClassVar[frozenset[str]] = frozenset({"candidates"})
 
     def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -13,7 +13,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -125,11 +125,15 @@ class _Opening(Technique):
     """Puts prepared candidates on the stage, so that one technique can be tried alone."""
 
     needs_candidates: ClassVar[bool] = False
+    makes: ClassVar[frozenset[str]] = frozenset({"candidates", "unit_tests"})
     candidates: tuple[Candidate, ...] = ()
+    unit_tests: tuple[str, ...] = ()
+    tests_shown: bool = False
 
     async def __call__(self, state: State, context: Context) -> State:
-        """Return the prepared candidates."""
-        return state.with_candidates(self.candidates)
+        """Return the prepared candidates and unit tests."""
+        prepared = state.with_candidates(self.candidates)
+        return replace(prepared, unit_tests=self.unit_tests, tests_shown=self.tests_shown)
 
 
 _Opening.kind = "opening"
@@ -154,6 +158,8 @@ def rehearse(
     model: ScriptedModel | Mapping[str, ScriptedModel],
     *,
     candidates: Sequence[Candidate] = (),
+    unit_tests: Sequence[str] = (),
+    tests_shown: bool = False,
     task: Task | None = None,
     answer: str | Mapping[str, Any] = "text",
     seed: int = 0,
@@ -165,6 +171,8 @@ def rehearse(
         component: The technique.
         model: The model behind every reference of the technique, or one per reference.
         candidates: What earlier layers left.
+        unit_tests: The unit tests they left.
+        tests_shown: Whether those are to be shown to models.
         task: The task.
         answer: The architecture's answer format.
         seed: The run's seed.
@@ -180,7 +188,11 @@ def rehearse(
         {
             "name": "rehearsal",
             "models": {ref: {"use": "openai/scripted"} for ref in refs if "/" not in ref},
-            "layers": [_Opening(candidates=tuple(candidates)), [component] * copies, curtain],
+            "layers": [
+                _Opening(candidates=tuple(candidates), unit_tests=tuple(unit_tests), tests_shown=tests_shown),
+                [component] * copies,
+                curtain,
+            ],
             "answer": answer,
         }
     )
@@ -203,6 +215,7 @@ class TechniqueConformance:
         technique: An instance to try.
         script: What its model replies; should make the technique do its usual work.
         candidates: What earlier layers left, for techniques that need candidates.
+        unit_tests: The unit tests they left, for techniques that need them.
         answer: The architecture's answer format.
         planned: What its model replies when all goes as the technique's plan expects; ``script`` if not given.
     """
@@ -215,6 +228,7 @@ class TechniqueConformance:
         Candidate("The answer is 5.", "0.generate/m#1"),
         Candidate("The answer is 4.", "0.generate/m#2"),
     )
+    unit_tests: ClassVar[tuple[str, ...]] = ()
     answer: ClassVar[Any] = "math"
 
     def _rehearse(self, **settings: Any) -> Rehearsal:
@@ -223,6 +237,7 @@ class TechniqueConformance:
             settings.pop("technique", self.technique),
             model,
             candidates=self.candidates,
+            unit_tests=self.unit_tests,
             answer=self.answer,
             **settings,
         )

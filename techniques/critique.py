@@ -10,7 +10,7 @@ from archon.concurrency import gather
 from archon.errors import ModelError
 from archon.state import Candidate, Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
-from techniques.prompts import CandidatesPrompt, conversation, listing, render
+from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
 
 PROMPT = """\
 Below are a question and {count} numbered responses to it.
@@ -78,7 +78,7 @@ class Critique(Sampled, kind="critique"):
         prompt = render(
             self.prompt or PROMPT,
             count=str(len(candidates)),
-            question=state.task.question,
+            question=as_shown(state).question,
             candidates=listing(candidates),
         )
         (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)

@@ -10,7 +10,7 @@ from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
-from techniques.prompts import CandidatesPrompt, conversation, listing, render
+from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
 
 PROMPT = """\
 Below are a question and {count} numbered responses to it by different authors.
@@ -52,7 +52,7 @@ class Fuse(Sampled, kind="fuse"):
         prompt = render(
             self._template,
             count=str(len(state.candidates)),
-            question=state.task.question,
+            question=as_shown(state).question,
             candidates=listing(state.candidates),
             remarks=REMARKS if any(candidate.critiques for candidate in state.candidates) else "",
         )

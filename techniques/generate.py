@@ -12,6 +12,7 @@ from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, Message, State, Task
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
+from techniques.prompts import as_shown
 
 
 class Generate(Sampled, kind="generate"):
@@ -49,7 +50,7 @@ class Generate(Sampled, kind="generate"):
 
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by new samples, model by model in the order of the settings."""
-        messages = opening(state.task, self.system)
+        messages = opening(as_shown(state), self.system)
         refs = [ref for _, ref in self.model_refs()]
         # One context for all: it numbers the draws in the order of asking, so that two names for the same model
         # never share a sample. Forks could not know that the names mean the same.

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from archon.state import Candidate, Message, Task
+from archon.state import Candidate, Message, State, Task
+
+TESTS = """\
+{question}
+
+A good answer passes these tests:
+{tests}"""
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -47,6 +54,15 @@ def listing(candidates: Sequence[Candidate]) -> str:
             part += f"\n\nRemarks on [{number}]:\n{remarks}"
         parts.append(part)
     return "\n\n".join(parts)
+
+
+def as_shown(state: State) -> Task:
+    """The task as it is shown to a model: with the unit tests below the question, where they are to be seen."""
+    if not state.tests_shown or not state.unit_tests:
+        return state.task
+    tests = "\n".join(f"- {test}" for test in state.unit_tests)
+    prompt = render(TESTS, question=state.task.question, tests=tests)
+    return replace(state.task, messages=state.task.with_question(prompt))
 
 
 def conversation(task: Task, prompt: str) -> tuple[Message, ...]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from archon.knobs import IntKnob
 from archon.state import Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
-from techniques.prompts import CandidatesPrompt, conversation, listing, render
+from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
 
 PROMPT = """\
 Below are a question and {count} numbered responses to it.
@@ -53,7 +53,7 @@ class Rank(Sampled, kind="rank"):
         prompt = render(
             self.prompt or PROMPT,
             count=str(len(state.candidates)),
-            question=state.task.question,
+            question=as_shown(state).question,
             candidates=listing(state.candidates),
         )
         (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)

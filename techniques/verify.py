@@ -13,7 +13,7 @@ from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, Message, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
-from techniques.prompts import CandidatePrompt, conversation, render
+from techniques.prompts import CandidatePrompt, as_shown, conversation, render
 
 PROMPT = """\
 Below are a question and a response to it.
@@ -86,7 +86,7 @@ class Verify(Sampled, kind="verify"):
         return Plan((reasoning, verdict), checked, candidates)
 
     async def _check(self, state: State, candidate: Candidate, context: Context) -> tuple[Candidate, Failure | None]:
-        prompt = render(self.prompt or PROMPT, question=state.task.question, candidate=candidate.text.strip())
+        prompt = render(self.prompt or PROMPT, question=as_shown(state).question, candidate=candidate.text.strip())
         asked = conversation(state.task, prompt)
         try:
             (reasoning,) = await context.sample(self.model, asked, **self.overrides)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
-from archon.cli import cache, demo, describe, estimate, models, say
+from archon.cli import cache, demo, describe, estimate, importer, models, say
 from archon.cli import run as run_command
-from archon.errors import ArchonError, ConfigError
+from archon.errors import ArchonError, ConfigError, ConfigWarning
 
 app = typer.Typer(
     name="archon",
@@ -26,6 +28,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("validate")(describe.validate)
+app.command("import")(importer.import_)
 app.command("techniques")(describe.list_techniques)
 app.command("schema")(describe.schema)
 app.command("demo")(demo.demo)
@@ -35,6 +38,22 @@ app.add_typer(cache.app, name="cache")
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command and return its exit code."""
+    plain = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        # Where in our code it arose helps nobody who wrote a configuration.
+        if issubclass(category, ConfigWarning):
+            say(f"warning: {message}", 0)
+        else:
+            plain(message, category, *rest, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ConfigWarning)
+        warnings.showwarning = show
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         outcome = app(arguments, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):

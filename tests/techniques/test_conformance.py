@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archon.models.base import Request
 from archon.testing import TechniqueConformance
-from techniques import Critique, Fuse, Generate, Rank, Verify, Vote
+from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
 from techniques.verify import VERDICT
 
 
@@ -66,6 +66,24 @@ class TestVerifyFirstTwo(TechniqueConformance):
     technique = Verify(model="m", first_k=2)
     script = staticmethod(_judge)
     planned = "[Correct]"
+
+
+class TestUnitTests(TechniqueConformance):
+    technique = UnitTests(model="m", n=2, show=True)
+    script = staticmethod(lambda request, index: f"[1] It says 4.\n[2] It says {request.wire_seed()}.")
+
+
+class TestEvaluateTests(TechniqueConformance):
+    technique = EvaluateTests(model="m", keep=2)
+    script = staticmethod(lambda request, index: "[1] PASS\n[2] " + ("PASS" if "is 5" in str(request) else "FAIL"))
+    unit_tests = ("It says 4.", "It is short.")
+
+
+class TestEvaluateTestsFirst(TechniqueConformance):
+    technique = EvaluateTests(model="m", first_k=1)
+    script = staticmethod(lambda request, index: "[1] PASS\n[2] " + ("PASS" if "is 5" in str(request) else "FAIL"))
+    planned = "[1] PASS\n[2] PASS"
+    unit_tests = ("It says 4.", "It is short.")
 
 
 class TestVote(TechniqueConformance):

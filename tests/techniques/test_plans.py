@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon.technique import Plan, Technique, techniques
-from techniques import Critique, Fuse, Generate, Rank, Verify, Vote
+from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +20,13 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
     st.builds(Rank, model=st.just("a"), keep=st.integers(1, 9)),
     st.builds(Fuse, model=st.just("a"), n=st.integers(1, 9)),
     st.builds(Verify, model=st.just("a"), first_k=st.none() | st.integers(1, 9)),
+    st.builds(UnitTests, model=st.just("a"), n=st.integers(1, 9)),
+    st.builds(
+        EvaluateTests,
+        model=st.just("a"),
+        keep=st.none() | st.integers(1, 9),
+        first_k=st.none() | st.integers(1, 9),
+    ),
     st.builds(Vote),
 )
 

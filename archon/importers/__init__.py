@@ -1,0 +1,1 @@
+"""Other projects' configurations, read into architectures of ours."""
