@@ -15,6 +15,7 @@ from archon.budget import Budget, BudgetSpec
 from archon.concurrency import gather
 from archon.cost import Ledger, shares_of_run
 from archon.errors import BudgetExhausted
+from archon.finish import Finish
 from archon.models.base import Model, Tag
 from archon.models.pool import ModelPool
 from archon.models.retry import RetryPolicy
@@ -80,6 +81,7 @@ class Engine:
             observe=observe,
         )
         self._resources: Resources | None = None
+        self._finish: Finish | None = None
         self._runs = itertools.count()
 
     async def __aenter__(self) -> Self:
@@ -93,6 +95,7 @@ class Engine:
             raise
         samplings = {ref: spec.sampling for ref, spec in self._specs.items()}
         self._resources = Resources(models, samplings, self.architecture.answer, self._seed)
+        self._finish = Finish(self._layers, self._specs, models)
         return self
 
     async def __aexit__(
@@ -171,7 +174,9 @@ class Engine:
         if self.architecture.budget is not None:
             self._budgets[run] = Budget(self.architecture.budget)
         try:
-            for layer in self._layers:
+            for index, layer in enumerate(self._layers):
+                if (budget := self._budgets.get(run)) is not None and self._finish is not None:
+                    self._finish.keep_back(budget, index, state)
                 state = await self._run_layer(layer, state, scope)
         except Exception as caught:
             # Not only our own errors: a defect in one technique must not lose the other questions.

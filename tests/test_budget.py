@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archon import Architecture, Engine, Result, SampleStore, Task
+from archon import Architecture, Context, Engine, ModelRef, Result, SampleStore, State, Task, Technique
 from archon.budget import Amount, Budget, BudgetSpec
 from archon.concurrency import run_sync
 from archon.errors import BudgetExhausted, ConfigError, PermanentError, TransientError
@@ -51,11 +51,58 @@ async def test_as_many_samples_as_the_budget_buys(multiple: bool) -> None:
     assert len(result.failures) == 5
 
 
-async def test_layers_that_cannot_be_paid_are_passed_over() -> None:
+async def test_the_layers_that_finish_an_answer_come_first() -> None:
     result = await ask(arch(*STACK, "vote", budget={"calls": 4}))
     assert result.status == "budget"
     assert result.totals.calls == 4
-    assert [failure.layer for failure in result.failures] == ["1.critique", "2.fuse"]
+    assert [failure.layer for failure in result.failures][:2] == ["0.generate"] * 2, "two samples had to do"
+    assert [share.layer for share in result.shares] == ["0.generate", "1.critique", "2.fuse"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "layers", "samples"),
+    [
+        (1, ["0.generate"], 1),
+        (2, ["0.generate", "2.fuse"], 1),
+        (3, ["0.generate", "1.critique", "2.fuse"], 1),
+        (5, ["0.generate", "1.critique", "2.fuse"], 3),
+        (6, ["0.generate", "1.critique", "2.fuse"], 4),
+    ],
+)
+async def test_a_budget_buys_the_best_answer_it_can(calls: int, layers: list[str], samples: int) -> None:
+    """One sample is an answer, choosing well comes before commenting, and the rest goes into samples."""
+    result = await ask(arch(*STACK, budget={"calls": calls}))
+    assert result.answer is not None
+    assert [share.layer for share in result.shares if share.attributed.calls] == layers
+    assert result.shares[0].attributed.samples == samples
+    assert result.totals.calls == calls
+
+
+@pytest.mark.parametrize("limit", ["tokens", "usd"])
+async def test_money_is_kept_back_as_well_as_calls(limit: str) -> None:
+    stack = ({"generate": {"model": "m", "n": 30}}, {"fuse": {"model": "m"}})
+    budget = {"tokens": 2500} if limit == "tokens" else {"usd": 0.0025}
+    model = ScriptedModel(" ".join(["word"] * 20))
+    result = await ask(arch(*stack, budget=budget, price=PRICE), model)
+    assert (result.status, result.shares[-1].layer) == ("budget", "1.fuse")
+    assert result.shares[-1].attributed.calls == 1
+    assert 1 < result.shares[0].attributed.samples < 30
+
+
+async def test_layers_that_cannot_be_paid_are_passed_over() -> None:
+    """A technique that says nothing of its cost beforehand has nothing kept back for it."""
+
+    class Greedy(Technique, kind="greedy"):
+        model: ModelRef = "m"
+
+        async def __call__(self, state: State, context: Context) -> State:
+            await context.sample(self.model, state.task.messages)
+            return state
+
+    result = await ask(arch({"generate": {"model": "m", "n": 4}}, "greedy", "vote", budget={"calls": 4}))
+    assert result.status == "budget"
+    assert result.totals.calls == 4
+    assert [failure.layer for failure in result.failures] == ["1.greedy"]
 
 
 async def test_a_budget_that_suffices_leaves_no_mark() -> None:

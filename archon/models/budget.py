@@ -47,7 +47,7 @@ class Budgeted(Wrapper):
         budget = self._budget_of(request.tag.run)
         most = self._most(request, budget)
         try:
-            ticket = await budget.reserve(most)
+            ticket = await budget.reserve(most, len(request.indices))
         except BudgetExhausted as error:
             data = {"run": request.tag.run, "model": self.name, "indices": list(request.indices), "error": str(error)}
             self._observe(Event("budget", request.tag.question, request.tag.layer, data))
