@@ -82,12 +82,7 @@ class RunDirectory:
         Raises:
             ConfigError: It is not the directory of a run.
         """
-        try:
-            settings = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            names = settings["architectures"]
-        except (OSError, ValueError, KeyError):
-            raise ConfigError(f"{path} is not the directory of a run: there is no readable run.json in it.") from None
-        architectures = [load_architecture(path / "architectures" / f"{name}.yaml") for name in names]
+        settings, architectures = read_settings(path)
         questions = read_questions(path / "questions.jsonl", Fields(question="messages"))
         _end_last_line(path / "records.jsonl")
         _end_last_line(path / "trace.jsonl")
@@ -95,16 +90,8 @@ class RunDirectory:
 
     def finished(self, architecture: str) -> Rows:
         """The questions that one architecture has answered already, by position."""
-        rows: Rows = {}
-        for line in (self.path / "records.jsonl").read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                # The line that was being written when the run was killed; its question is asked again.
-                continue
-            if row["architecture"] == architecture and row["status"] == "done":
-                rows[row["position"]] = row
-        return rows
+        rows = read_records(self.path, architecture)
+        return {position: row for position, row in rows.items() if row["status"] == "done"}
 
     def record(
         self, architecture: str, position: int, result: Result, grade: Mapping[str, Any], elapsed: float
@@ -122,6 +109,34 @@ class RunDirectory:
             _write(self.path / "summary.json", summary)
         self._records.close()
         self.trace.close()
+
+
+def read_settings(path: Path) -> tuple[Mapping[str, Any], list[Architecture]]:
+    """What a run directory says of its run: the settings, and the architectures as they ran.
+
+    Raises:
+        ConfigError: It is not the directory of a run.
+    """
+    try:
+        settings = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        names = settings["architectures"]
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(f"{path} is not the directory of a run: there is no readable run.json in it.") from None
+    return settings, [load_architecture(path / "architectures" / f"{name}.yaml") for name in names]
+
+
+def read_records(path: Path, architecture: str) -> Rows:
+    """What became of the questions that one architecture was asked, by position; of several records the last counts."""
+    rows: Rows = {}
+    for line in (path / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            # The line that was being written when the run was killed; its question is asked again.
+            continue
+        if row["architecture"] == architecture:
+            rows[row["position"]] = row
+    return rows
 
 
 def to_record(result: Result) -> dict[str, Any]:
