@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Loopback:
         self.in_flight = 0
         self.most_in_flight = 0
         self.abandoned = 0
+        self.answered: list[float] = []
         self.base_url = ""
         self.connections: set[asyncio.Transport] = set()
 
@@ -127,6 +129,7 @@ class _Protocol(asyncio.Protocol):
         if self.open:
             self.open -= 1
             self.server.in_flight -= 1
+            self.server.answered.append(time.monotonic())
 
     def reply(self, answer: Answer, body: dict[str, Any]) -> None:
         if self.transport.is_closing():
