@@ -1,8 +1,8 @@
 """What the engine adds to a call: processor time and wall time against raw clients, in the same run.
 
-A loopback server of fixed latency runs in a process of its own. The baselines send the same number of requests with
-the same concurrency: bare aiohttp, and the openai client as it comes. The engine runs with everything on: limiter,
-retries, sample store, ledgers and trace.
+A loopback server of fixed latency runs in a process of its own, and so does each way of asking it, set up as the
+command line is. The baselines send the same number of requests with the same concurrency: bare aiohttp, and the openai
+client as it comes. The engine runs with everything on: limiter, retries, sample store, ledgers and trace.
 
     python -m tests.benchmarks.engine [--quick]
 """
@@ -29,6 +29,7 @@ from rich.table import Table
 
 from archon import Architecture, Engine, ModelPool, SampleStore, Task
 from archon.trace import TraceFile
+from tests.benchmarks.alone import alone
 from tests.loopback import Answer, serve
 
 CONCURRENCY = 256
@@ -168,7 +169,7 @@ def main() -> None:
     table = Table("load", "calls", "way", "CPU ms/call", "x aiohttp", "wall s", "efficiency", title_justify="left")
     results = []
     for load in loads:
-        measured = {way: measure(way, load) for way in WAYS}
+        measured = {way: alone(measure, way, load) for way in WAYS}
         results.append({"load": load.name, "calls": load.questions * load.calls, **measured})
         for way, figures in measured.items():
             ratio = figures["cpu_ms_per_call"] / measured["aiohttp"]["cpu_ms_per_call"]

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from archon import Architecture, Engine, ModelPool, SampleStore, Task
-from archon.cli import calm_collector
 from archon.trace import TraceFile
+from tests.benchmarks.alone import alone
 from tests.benchmarks.engine import CONCURRENCY, generate, server
 
 
@@ -39,11 +36,11 @@ def architecture(url: str, n: int, concurrency: int) -> Architecture:
 async def ask(url: str, folder: Path, questions: int, n: int = 1, concurrency: int = CONCURRENCY) -> int:
     """Everything on: limiter, retries, store, ledgers and trace; returns the calls that were sent."""
     store, trace = SampleStore(folder / "samples.sqlite"), TraceFile(folder / "trace.jsonl")
-    async with ModelPool() as pool:
-        async with Engine(architecture(url, n, concurrency), pool, store=store, observe=trace) as running:
-            async for _ in running.run_all(Task.of(f"Question {i}?") for i in range(questions)):
-                pass
-            sent = running.paid.total.calls
+    asked = architecture(url, n, concurrency)
+    async with ModelPool() as pool, Engine(asked, pool, store=store, observe=trace) as running:
+        async for _ in running.run_all(Task.of(f"Question {i}?") for i in range(questions)):
+            pass
+        sent = running.paid.total.calls
     store.close()
     trace.close()
     return sent
@@ -81,24 +78,6 @@ def resuming(questions: int) -> dict[str, Any]:
         assert asyncio.run(ask(url, Path(folder), questions, 8)) == 0
         wall = time.perf_counter() - started
     return {"samples": 8 * questions, "seconds": wall, "cpu_seconds": time.process_time() - cpu}
-
-
-def _work(measure: Callable[[int], dict[str, Any]], size: int, pipe: Connection) -> None:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    calm_collector()
-    pipe.send(measure(size))
-
-
-def alone(measure: Callable[[int], dict[str, Any]], size: int) -> dict[str, Any]:
-    """A measurement in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(measure, size, theirs))
-    process.start()
-    found: dict[str, Any] = ours.recv()
-    process.join()
-    return found
 
 
 def main() -> None:
