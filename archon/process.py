@@ -55,7 +55,7 @@ def _machine() -> str:
     parts = [platform.node()]
     try:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
-        parts.append(os.readlink("/proc/self/ns/pid"))
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
     except OSError:
         pass
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=6).hexdigest()

@@ -86,9 +86,7 @@ class SampleStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = open_database(
-            path, "sample store", "use --store with another file", SCHEMA, VERSIONS, BUSY_SECONDS
-        )
+        self._db = open_database(path, "sample store", "use --store with another file", SCHEMA, VERSIONS, BUSY_SECONDS)
         self.buying: dict[Draw, asyncio.Event] = {}
         self._claims = Claims(self._db)
         self._pending: dict[Draw, tuple[str, str, float]] = {}

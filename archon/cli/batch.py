@@ -16,6 +16,7 @@ from archon.cost import Ledger, Totals, totals_from_data, totals_to_data
 from archon.engine import Engine, Result
 from archon.errors import ArchonError, ConfigError, PermanentError
 from archon.models.pool import ModelPool
+from archon.paths import cache_dir
 from archon.questions import Question
 from archon.runs import Rows, RunDirectory
 from archon.store import SampleStore
@@ -126,7 +127,7 @@ async def run_batch(directory: RunDirectory, store: SampleStore | None) -> list[
     """
     outcomes = []
     with RunProgress() as shown:
-        async with ModelPool() as pool:
+        async with ModelPool(cache_dir() / "limits.sqlite") as pool:
             for architecture in directory.architectures:
                 bar = shown.start(architecture.name, len(directory.questions))
                 outcome = await _run_one(architecture, directory, pool, store, bar)

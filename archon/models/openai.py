@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -60,10 +60,13 @@ class OpenAIModel:
         self._timeout = timeout
         self._max_tokens_field = max_tokens_field
         self._secret = secret
+        self._heed: Callable[[Mapping[str, str]], None] | None = None
 
     async def complete(self, request: Request) -> Reply:
         """Post one chat completion request with ``n`` the number of indices."""
         reply = await self._transport.post("/chat/completions", self._body(request), self._timeout)
+        if self._heed is not None:
+            self._heed(reply.headers)
         if reply.status != 200:
             self._refuse(reply.status, reply)
         try:
@@ -95,6 +98,12 @@ class OpenAIModel:
         """The same model, taken to support something else."""
         other = copy(self)
         other.capabilities = capabilities
+        return other
+
+    def heard_by(self, heed: Callable[[Mapping[str, str]], None]) -> OpenAIModel:
+        """The same model, which shows somebody the headers of every reply before it returns or raises."""
+        other = copy(self)
+        other._heed = heed
         return other
 
     def _body(self, request: Request) -> dict[str, Any]:

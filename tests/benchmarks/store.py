@@ -1,6 +1,6 @@
 """What the sample store delivers and takes: hits and samples per second, bytes, and what buying through it adds.
 
-    python -m tests.benchmarks.store [--quick]
+python -m tests.benchmarks.store [--quick]
 """
 
 from __future__ import annotations
