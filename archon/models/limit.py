@@ -10,16 +10,16 @@ first.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from archon.errors import ConfigError, TransientError
 from archon.models.base import Model, Reply, Request
-from archon.models.quota import Allowance, Amounts, Kind, Notice, read_notices
+from archon.models.lane import Admission, Lane
+from archon.models.quota import Amounts, Kind, Notice, read_notices
 from archon.models.window import Limits, OwnWindows, Windows
 from archon.models.wrapper import Wrapper
 
@@ -27,13 +27,6 @@ OVERLOADED = frozenset({"rate_limit", "overloaded", "timeout"})
 CHARACTERS_PER_TOKEN = 3
 UNBOUNDED_COMPLETION = 1024
 ONE_REQUEST = Amounts(1)
-
-
-class _Admission(NamedTuple):
-    """When a request was let in, and what had been let in by then, itself included."""
-
-    at: float
-    admitted: Amounts
 
 
 class Limiter:
@@ -56,12 +49,9 @@ class Limiter:
         self._paused_until = 0.0
         self._reduced_at = float("-inf")
         self._ticket = itertools.count()
-        self._waiting: list[tuple[int, int, Amounts, asyncio.Future[_Admission]]] = []
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._timer: asyncio.TimerHandle | None = None
-        self._admitted = Amounts()
-        self._allowances: dict[Kind, Allowance] = {}
         self._heard: Mapping[Kind, Notice] = {}
-        self._newest_heard = 0
 
     @property
     def allowed(self) -> int:
@@ -78,17 +68,19 @@ class Limiter:
         self._heard = read_notices(headers)
 
     @asynccontextmanager
-    async def slot(self, order: int, amounts: Amounts = ONE_REQUEST) -> AsyncIterator[None]:
+    async def slot(self, order: int, amounts: Amounts = ONE_REQUEST, model: str = "") -> AsyncIterator[None]:
         """Hold one slot; what happens inside decides how many there will be.
 
         Args:
             order: The position of the question in its run.
             amounts: An upper estimate of what the request will take.
+            model: Whom it is for; what the endpoint says is left of one model holds back nobody else.
 
         Raises:
             ConfigError: What other processes ask of the endpoint cannot be looked up.
         """
-        admission = await self._acquire(order, amounts)
+        lane = self._lanes[model]
+        admission = await self._acquire(lane, order, amounts)
         started = self._clock()
         try:
             yield
@@ -103,7 +95,8 @@ class Limiter:
         finally:
             self._in_flight -= 1
             if self._heard:
-                self._learn(admission)
+                lane.learn(self._heard, admission, self._clock())
+                self._heard = {}
             self._admit()
 
     def _reduce(self, started: float) -> None:
@@ -112,21 +105,8 @@ class Limiter:
             self._allowed = max(1.0, self._allowed / 2)
             self._reduced_at = self._clock()
 
-    def _learn(self, admission: _Admission) -> None:
-        """Believe what was heard, unless a request that was admitted later has brought news already."""
-        heard, self._heard = self._heard, {}
-        if admission.admitted.requests < self._newest_heard:
-            return
-        self._newest_heard = admission.admitted.requests
-        now = self._clock()
-        for kind, notice in heard.items():
-            if kind not in self._allowances:
-                self._allowances[kind] = Allowance(getattr(self._admitted, kind), now)
-            self._allowances[kind].hear(notice, getattr(admission.admitted, kind), admission.at, now)
-
-    async def _acquire(self, order: int, amounts: Amounts) -> _Admission:
-        turn: asyncio.Future[_Admission] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._ticket), amounts, turn))
+    async def _acquire(self, lane: Lane, order: int, amounts: Amounts) -> Admission:
+        turn = lane.join(order, next(self._ticket), amounts)
         self._admit()
         try:
             return await turn
@@ -139,36 +119,24 @@ class Limiter:
 
     def _admit(self) -> None:
         """Let in whoever may go, oldest first, or come back when time has made room."""
-        while self._waiting and self._in_flight < self.allowed:
-            _, _, amounts, turn = self._waiting[0]
-            if turn.done():
-                heapq.heappop(self._waiting)
-                continue
+        while self._in_flight < self.allowed:
             now = self._clock()
-            try:
-                wait = self._wait(amounts, now)
-            except ConfigError as error:
-                heapq.heappop(self._waiting)
-                turn.set_exception(error)
-                continue
+            firsts = [(lane.wait(now), lane.place, lane) for lane in self._lanes.values() if not lane.is_empty()]
+            if not firsts:
+                return
+            wait, _, lane = min(firsts)
+            wait = max(wait, self._paused_until - now)
+            if wait <= 0 and self._limits.per_minute:
+                try:
+                    wait = self._windows.take(lane.amounts.tokens, self._limits)
+                except ConfigError as error:
+                    lane.refuse(error)
+                    continue
             if wait > 0:
                 self._come_back(wait)
                 return
-            heapq.heappop(self._waiting)
-            for kind, allowance in self._allowances.items():
-                allowance.spend(getattr(amounts, kind), now)
-            self._admitted = self._admitted.plus(amounts)
+            lane.admit(now)
             self._in_flight += 1
-            turn.set_result(_Admission(now, self._admitted))
-
-    def _wait(self, amounts: Amounts, now: float) -> float:
-        """Seconds until a request may be let in; 0 when it may now, and is counted."""
-        wait = self._paused_until - now
-        for kind, allowance in self._allowances.items():
-            wait = max(wait, allowance.wait(getattr(amounts, kind), now))
-        if wait <= 0 and self._limits.per_minute:
-            wait = self._windows.take(amounts.tokens, self._limits)
-        return max(0.0, wait)
 
     def _come_back(self, wait: float) -> None:
         if self._timer is not None:
@@ -185,7 +153,7 @@ class Limited(Wrapper):
 
     async def complete(self, request: Request) -> Reply:
         """Complete once it is our turn."""
-        async with self._limiter.slot(request.tag.order, estimated(request)):
+        async with self._limiter.slot(request.tag.order, estimated(request), self.identity):
             return await self._model.complete(request)
 
 

@@ -199,6 +199,17 @@ class TestHeaders:
             task.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
+    async def test_an_empty_allowance_of_one_model_holds_back_no_other(self) -> None:
+        limiter = Limiter(Limits(100), clock=lambda: 5.0)
+        empty = {"limit": "100", "remaining": "0", "reset": "60s"}
+        async with limiter.slot(0, model="busy"):
+            limiter.heed({f"x-ratelimit-{part}-requests": value for part, value in empty.items()})
+        held = asyncio.create_task(limiter.slot(1, model="busy").__aenter__())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(1), limiter.slot(2, model="free"):
+            assert not held.done()
+        held.cancel()
+
     async def test_headers_reach_neither_messages_nor_traces(self) -> None:
         headers = {"x-ratelimit-limit-requests": "98765", "x-ratelimit-remaining-requests": "MARK-IN-HEADER"}
         answers = [Answer(status=500, headers=headers), Answer(headers=headers)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -33,7 +33,9 @@ def openai_headers(limit: str, remaining: str, reset: str) -> dict[str, str]:
     ],
 )
 def test_durations(reset: str, seconds: float) -> None:
-    assert read_notices(openai_headers("60", "59", reset)) == {"requests": Notice(59, 60, pytest.approx(seconds))}
+    notice = read_notices(openai_headers("60", "59", reset))["requests"]
+    assert (notice.remaining, notice.limit) == (59, 60)
+    assert notice.reset == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +48,7 @@ def test_durations(reset: str, seconds: float) -> None:
         lambda when: str(int(when.timestamp() * 1000)),
     ],
 )
-def test_moments(write: object) -> None:
-    assert callable(write)
+def test_moments(write: Callable[[datetime], str]) -> None:
     here = read_notices(openai_headers("60", "59", write(datetime.now(UTC) + timedelta(seconds=30))))["requests"]
     assert here.reset is not None
     assert 28 < here.reset <= 30
@@ -165,11 +166,3 @@ def test_an_endpoint_that_says_the_truth_never_has_to_refuse(
             if mark > newest:
                 newest = mark
                 allowance.hear(notice, mark, at, now)
-
-
-def test_reading_headers_that_are_not_there_costs_next_to_nothing() -> None:
-    headers = {"content-type": "application/json", "date": "Sun, 01 Nov 2026 10:00:00 GMT", "content-length": "10"}
-    started = time.process_time()
-    for _ in range(2000):
-        assert not read_notices(headers)
-    assert (time.process_time() - started) / 2000 < 100e-6
