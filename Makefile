@@ -26,6 +26,7 @@ check: $(VENV)/dev
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks.overlap
 	$(BIN)/python -m tests.benchmarks.engine --quick
+	$(BIN)/python -m tests.benchmarks.store --quick
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

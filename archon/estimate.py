@@ -11,7 +11,8 @@ from typing import Any
 from archon.architecture import Architecture
 from archon.cost import Price, Totals, Usage
 from archon.forecast import BYTES_PER_TOKEN, COMPLETION_TOKENS, Part, Size, Use, targets, walk
-from archon.models.limit import CHARACTERS_PER_TOKEN, MINUTE, UNBOUNDED_COMPLETION
+from archon.models.limit import CHARACTERS_PER_TOKEN, UNBOUNDED_COMPLETION
+from archon.models.window import WINDOW_SECONDS
 from archon.observed import Observed, Profile
 from archon.state import Task
 
@@ -216,7 +217,7 @@ def _seconds(use: Use, profile: Profile) -> float:
 def _work(use: Use, profile: Profile) -> float:
     """Seconds of an endpoint's time that one call takes up."""
     if not use.target.local:
-        return _seconds(use, profile) / use.target.slots
+        return _seconds(use, profile) / use.target.limits.concurrency
     known, tokens = _timed(use, profile), use.draws * use.completion
     if not known.timed:
         return tokens / LOCAL_TOKENS_PER_SECOND
@@ -234,7 +235,7 @@ def _path(parts: Iterable[Part], profile: Profile) -> dict[str, float]:
                 if use.step == step and use.target.local:
                     at[use.target.endpoint] += use.calls * _work(use, profile)
                 elif use.step == step:
-                    rounds = math.ceil(use.calls / use.target.slots)
+                    rounds = math.ceil(use.calls / use.target.limits.concurrency)
                     at[use.target.endpoint] = max(at[use.target.endpoint], rounds * _seconds(use, profile))
             last = max(at, key=at.__getitem__)
             path[last] += at[last]
@@ -268,14 +269,16 @@ def _queue(uses: Sequence[Use], profile: Profile, questions: int) -> float:
     if target.local:
         return questions * sum(use.calls * _work(use, profile) for use in uses)
     seconds = sum(use.calls * _seconds(use, profile) for use in uses) / each
-    busy = math.ceil(calls / target.slots) * seconds
-    allowed = [limit for limit in (target.per_minute[0], _calls_per_minute(uses, each)) if limit is not None]
-    return max(busy, MINUTE * ((calls - 1) // min(allowed)) + seconds) if allowed else busy
+    busy = math.ceil(calls / target.limits.concurrency) * seconds
+    allowed = [
+        limit for limit in (target.limits.requests_per_minute, _calls_per_minute(uses, each)) if limit is not None
+    ]
+    return max(busy, WINDOW_SECONDS * ((calls - 1) // min(allowed)) + seconds) if allowed else busy
 
 
 def _calls_per_minute(uses: Sequence[Use], calls: float) -> int | None:
     """Calls that a limit of tokens lets through; it counts prompts by their length and completions at their limit."""
-    limit = uses[0].target.per_minute[1]
+    limit = uses[0].target.limits.tokens_per_minute
     if limit is None:
         return None
     reserved = sum(

@@ -19,6 +19,7 @@ from archon.models.pool import CONCURRENCY, base_url_of
 from archon.models.probe import known_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.spec import ModelSpec
+from archon.models.window import Limits
 from archon.observed import Observed, Profile
 from archon.placement import place
 from archon.prices import with_list_price
@@ -42,39 +43,41 @@ class Target:
         key: What its observations are kept under: the model and its endpoint.
         endpoint: What it shares its limits with.
         local: Whether its requests share one machine's arithmetic.
-        slots: How many requests the endpoint is asked at once.
+        limits: What the endpoint is asked at once and per minute.
         multiple: Whether one request draws several completions and bills their prompt once.
-        per_minute: The endpoint's limits on requests and on tokens, if it has them.
     """
 
     spec: ModelSpec
     key: str
     endpoint: str
     local: bool
-    slots: int
+    limits: Limits
     multiple: bool
-    per_minute: tuple[int | None, int | None]
 
 
 def targets(architecture: Architecture) -> dict[str, Target]:
-    """The models of an architecture by reference; of several at one endpoint the first one's limits hold."""
-    found: dict[str, Target] = {}
-    first: dict[str, ModelSpec] = {}
-    for ref, bare in architecture.specs().items():
-        spec = with_list_price(bare)
-        local = spec.provider == LOCAL
-        endpoint = spec.use if local else base_url_of(spec)
-        limits = first.setdefault(endpoint, spec)
-        found[ref] = Target(
+    """The models of an architecture by reference; of several at one endpoint the strictest limits hold."""
+    specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
+    limits: dict[str, Limits] = {}
+    for spec in specs.values():
+        slots = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
+        own = Limits(slots, spec.requests_per_minute, spec.tokens_per_minute)
+        limits[_endpoint(spec)] = own.strictest(limits.get(_endpoint(spec), own))
+    return {
+        ref: Target(
             spec=spec,
-            key=spec.use if local else f"{spec.use} {endpoint}",
-            endpoint=endpoint,
-            local=local,
-            slots=limits.concurrency or (SLOTS if local else CONCURRENCY),
+            key=spec.use if spec.provider == LOCAL else f"{spec.use} {_endpoint(spec)}",
+            endpoint=_endpoint(spec),
+            local=spec.provider == LOCAL,
+            limits=limits[_endpoint(spec)],
             multiple=_draws_several(spec),
-            per_minute=(limits.requests_per_minute, limits.tokens_per_minute),
         )
-    return found
+        for ref, spec in specs.items()
+    }
+
+
+def _endpoint(spec: ModelSpec) -> str:
+    return spec.use if spec.provider == LOCAL else base_url_of(spec)
 
 
 def _draws_several(spec: ModelSpec) -> bool:

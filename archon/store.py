@@ -10,20 +10,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from archon import claims
+from archon.alarm import Alarm
+from archon.claims import Claims, Draw
 from archon.cost import Usage
-from archon.errors import ConfigError
+from archon.database import open_database, transaction
 from archon.models.base import Completion, Request, TokenLogprob
 
 COMMIT_SECONDS = 0.05
-SCHEMA_VERSION = 1
-SCHEMA = """
+USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+BUSY_SECONDS = 30.0
+# Version 2 added the claims; a version 1 without them is brought up to date where it lies, and keeps its samples in a
+# table WITHOUT ROWID, which spends a page of 4096 bytes on every sample of more than a thousand.
+VERSIONS = range(1, 3)
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS samples (
     request BLOB NOT NULL,
     draw INTEGER NOT NULL,
@@ -31,7 +37,8 @@ CREATE TABLE IF NOT EXISTS samples (
     completion TEXT NOT NULL,
     created REAL NOT NULL,
     PRIMARY KEY (request, draw)
-) WITHOUT ROWID
+);
+{claims.SCHEMA}
 """
 
 
@@ -79,45 +86,59 @@ class SampleStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = _open(path)
-        self.buying: dict[tuple[bytes, int], asyncio.Event] = {}
-        self._pending: dict[tuple[bytes, int], tuple[str, str, float]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._db = open_database(path, "sample store", "use --store with another file", SCHEMA, VERSIONS, BUSY_SECONDS)
+        self.buying: dict[Draw, asyncio.Event] = {}
+        self._claims = Claims(self._db)
+        self._pending: dict[Draw, tuple[str, str, float]] = {}
+        self._commit_alarm = Alarm(self.commit)
 
-    def get(self, key: bytes, draws: Iterable[int]) -> dict[int, Completion]:
+    def get(self, key: bytes, draws: Sequence[int]) -> dict[int, Completion]:
         """The samples there are among ``draws``."""
-        found = {}
-        for draw in draws:
-            waiting = self._pending.get((key, draw))
-            row = (waiting[1],) if waiting else self._one(key, draw)
-            if row is not None:
-                found[draw] = _decode(row[0])
-        return found
+        query = "SELECT draw, completion FROM samples WHERE request = ? AND draw BETWEEN ? AND ?"
+        found = dict(self._db.execute(query, (key, min(draws), max(draws))))
+        if self._pending:
+            found |= {draw: self._pending[key, draw][1] for draw in draws if (key, draw) in self._pending}
+        return {draw: _decode(found[draw]) for draw in draws if draw in found}
+
+    async def claim(self, draws: Sequence[Draw]) -> bool:
+        """Claim draws before buying them, all or none; to be followed by :meth:`put` or :meth:`release`.
+
+        Returns:
+            Whether to buy them. If not, another process was buying one of them, and is done by now.
+
+        Raises:
+            ConfigError: The store cannot be written.
+        """
+        return await self._claims.take(draws)
 
     def put(self, key: bytes, model: str, samples: Mapping[int, Completion]) -> None:
         """Keep samples; the first to arrive for a draw stays."""
         now = time.time()
         for draw, completion in samples.items():
             self._pending.setdefault((key, draw), (model, _encode(completion), now))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self.commit)
+        self.release([(key, draw) for draw in samples])
+
+    def release(self, draws: Sequence[Draw]) -> None:
+        """Let others buy what was claimed and not bought."""
+        self._claims.release(draws)
+        self._commit_alarm.set(COMMIT_SECONDS)
 
     def commit(self) -> None:
         """Write what is waiting."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        rows = [(key, draw, *values) for (key, draw), values in self._pending.items()]
-        if not rows:
+        self._commit_alarm.clear()
+        if not self._pending and not self._claims.released:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?)", rows)
-        self._db.execute("COMMIT")
+        rows = [(key, draw, *values) for (key, draw), values in self._pending.items()]
+        with transaction(self._db):
+            self._db.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?)", rows)
+            self._claims.delete_released()
         self._pending.clear()
+        self._claims.released.clear()
 
     def close(self) -> None:
         """Commit and close."""
         self.commit()
+        self._claims.close()
         self._db.close()
 
     def stats(self) -> StoreStats:
@@ -144,42 +165,11 @@ class SampleStore:
         for key, draw, model, completion, created in self._db.execute("SELECT * FROM samples ORDER BY created"):
             yield {"request": key.hex(), "draw": draw, "model": model, "created": created, **json.loads(completion)}
 
-    def _one(self, key: bytes, draw: int) -> tuple[str] | None:
-        query = "SELECT completion FROM samples WHERE request = ? AND draw = ?"
-        row: tuple[str] | None = self._db.execute(query, (key, draw)).fetchone()
-        return row
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """The database, made if it is not there."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # One event loop uses a store at a time, but in a notebook it runs in a thread of its own.
-        db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    except (sqlite3.Error, OSError) as error:
-        raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        # With WAL this can lose the last commits to a power cut, never to a killed process.
-        db.execute("PRAGMA synchronous = NORMAL")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            raise ConfigError(f"{path} was written by another version of Archon; use --store with another file.")
-        db.execute(SCHEMA)
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    except sqlite3.Error as error:
-        db.close()
-        raise ConfigError(f"{path}: the sample store cannot be opened: {error}.") from None
-    except ConfigError:
-        db.close()
-        raise
-    return db
-
 
 def _encode(completion: Completion) -> str:
     data: dict[str, Any] = {"text": completion.text, "finish_reason": completion.finish_reason}
     usage = completion.usage
-    data["usage"] = None if usage is None else asdict(usage)
+    data["usage"] = None if usage is None else {name: getattr(usage, name) for name in USAGE_FIELDS}
     if completion.logprobs is not None:
         data["logprobs"] = [[t.token, t.logprob, t.top] for t in completion.logprobs]
     if completion.reasoning is not None:

@@ -20,6 +20,7 @@ from archon.forecast import LISTING_BYTES
 from archon.learning import learn
 from archon.models.base import Capabilities, Request
 from archon.models.probe import remember_capabilities
+from archon.models.window import WINDOW_SECONDS
 from archon.observed import Observed, Profile, Watch
 from archon.testing import ScriptedModel
 from techniques.fuse import PROMPT as FUSE
@@ -208,13 +209,15 @@ class TestQueues:
 
     def test_requests_per_minute_put_off_what_exceeds_them(self) -> None:
         assert cold(self.architecture(requests_per_minute=30), 10).seconds == pytest.approx(2 * self.ONE)
-        assert cold(self.architecture(requests_per_minute=29), 10).seconds == pytest.approx(60 + self.ONE)
-        assert cold(self.architecture(requests_per_minute=10), 10).seconds == pytest.approx(120 + self.ONE)
+        assert cold(self.architecture(requests_per_minute=29), 10).seconds == pytest.approx(WINDOW_SECONDS + self.ONE)
+        assert cold(self.architecture(requests_per_minute=10), 10).seconds == pytest.approx(
+            2 * WINDOW_SECONDS + self.ONE
+        )
 
     def test_tokens_per_minute_do_too(self) -> None:
         architecture = stack({"generate": {"model": "m"}}, m=model(tokens_per_minute=500))
         # The limiter reserves 400 / 3 tokens for the prompt and 100 for the completion: two calls fit.
-        assert cold(architecture, 5).seconds == pytest.approx(120 + self.ONE)
+        assert cold(architecture, 5).seconds == pytest.approx(2 * WINDOW_SECONDS + self.ONE)
 
     def test_only_the_busiest_endpoint_makes_the_others_wait(self) -> None:
         layers = ({"generate": {"model": "m"}}, {"fuse": {"model": "slow"}})

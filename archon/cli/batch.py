@@ -19,6 +19,7 @@ from archon.estimate import compare
 from archon.learning import learn
 from archon.models.pool import ModelPool
 from archon.observed import Watch, remember
+from archon.paths import cache_dir
 from archon.questions import Question
 from archon.result import Result
 from archon.runs import Rows, RunDirectory
@@ -150,7 +151,7 @@ async def run_batch(
     """
     outcomes = []
     with RunProgress() as shown:
-        async with ModelPool() as pool:
+        async with ModelPool(cache_dir() / "limits.sqlite") as pool:
             for architecture in directory.architectures:
                 bar = shown.start(architecture.name, len(directory.questions))
                 outcome = await _run_one(architecture, directory, pool, store, bar, watchers)

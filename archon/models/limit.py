@@ -2,72 +2,31 @@
 
 Concurrency adapts: it grows by one per round of answers and is halved when the endpoint says that it has too much
 (429, 503, a timeout). Requests and tokens per minute are sliding windows, so that no minute holds more than allowed.
-A ``Retry-After`` stops everything at that endpoint until it is over. Among those who wait, the oldest question goes
+What the endpoint says in its headers of what is left holds requests back before it has to refuse them. A
+``Retry-After`` stops everything at that endpoint until it is over. Among those who wait, the oldest question goes
 first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from archon.errors import TransientError
+from archon.errors import ConfigError, TransientError
 from archon.models.base import Model, Reply, Request
+from archon.models.lane import Admission, Lane
+from archon.models.quota import Amounts, Kind, Notice, read_notices
+from archon.models.window import Limits, OwnWindows, Windows
 from archon.models.wrapper import Wrapper
 
-MINUTE = 60.0
 OVERLOADED = frozenset({"rate_limit", "overloaded", "timeout"})
 CHARACTERS_PER_TOKEN = 3
 UNBOUNDED_COMPLETION = 1024
-
-
-class Window:
-    """At most ``limit`` units within any ``seconds``."""
-
-    def __init__(self, limit: int, seconds: float = MINUTE) -> None:
-        self.limit = limit
-        self._seconds = seconds
-        self._spent: deque[tuple[float, int]] = deque()
-        self._sum = 0
-
-    def wait(self, units: int, now: float) -> float:
-        """Seconds until ``units`` fit; more than the limit fits only into an empty window."""
-        while self._spent and self._spent[0][0] <= now:
-            self._sum -= self._spent.popleft()[1]
-        excess = self._sum + units - self.limit
-        if excess <= 0 or not self._spent:
-            return 0.0
-        for until, amount in self._spent:
-            excess -= amount
-            if excess <= 0:
-                return until - now
-        return self._spent[-1][0] - now
-
-    def spend(self, units: int, now: float) -> None:
-        """Count units from now on."""
-        self._spent.append((now + self._seconds, units))
-        self._sum += units
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an endpoint may be asked.
-
-    Attributes:
-        concurrency: The most requests in flight.
-        requests_per_minute: The most requests that start within any minute.
-        tokens_per_minute: The most tokens, estimated from above, of requests that start within any minute.
-    """
-
-    concurrency: int
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
+ONE_REQUEST = Amounts(1)
 
 
 class Limiter:
@@ -75,36 +34,53 @@ class Limiter:
 
     Args:
         limits: What it may be asked.
+        windows: What it was asked within the last minute, here or also by other processes.
         clock: Seconds that never go back.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = limits.concurrency
+    def __init__(
+        self, limits: Limits, windows: Windows | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = limits
+        self._windows = windows or OwnWindows(clock=clock)
         self._clock = clock
         self._allowed = float(limits.concurrency)
         self._in_flight = 0
         self._paused_until = 0.0
         self._reduced_at = float("-inf")
         self._ticket = itertools.count()
-        self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._timer: asyncio.TimerHandle | None = None
-        self._requests = Window(limits.requests_per_minute) if limits.requests_per_minute else None
-        self._tokens = Window(limits.tokens_per_minute) if limits.tokens_per_minute else None
+        self._heard: Mapping[Kind, Notice] = {}
 
     @property
     def allowed(self) -> int:
         """How many requests may be in flight just now."""
         return max(1, int(self._allowed))
 
+    def tighten(self, limits: Limits) -> None:
+        """Keep to further limits too."""
+        self._limits = self._limits.strictest(limits)
+        self._allowed = min(self._allowed, float(self._limits.concurrency))
+
+    def heed(self, headers: Mapping[str, str]) -> None:
+        """Take note of the headers of a reply, by the task that holds its slot and just before it leaves it."""
+        self._heard = read_notices(headers)
+
     @asynccontextmanager
-    async def slot(self, order: int, tokens: int = 0) -> AsyncIterator[None]:
+    async def slot(self, order: int, amounts: Amounts = ONE_REQUEST, model: str = "") -> AsyncIterator[None]:
         """Hold one slot; what happens inside decides how many there will be.
 
         Args:
             order: The position of the question in its run.
-            tokens: An upper estimate of the tokens the request will take.
+            amounts: An upper estimate of what the request will take.
+            model: Whom it is for; what the endpoint says is left of one model holds back nobody else.
+
+        Raises:
+            ConfigError: What other processes ask of the endpoint cannot be looked up.
         """
-        await self._acquire(order, tokens)
+        lane = self._lanes[model]
+        admission = await self._acquire(lane, order, amounts)
         started = self._clock()
         try:
             yield
@@ -115,9 +91,12 @@ class Limiter:
                 self._reduce(started)
             raise
         else:
-            self._allowed = min(self._most, self._allowed + 1 / self._allowed)
+            self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
         finally:
             self._in_flight -= 1
+            if self._heard:
+                lane.learn(self._heard, admission, self._clock())
+                self._heard = {}
             self._admit()
 
     def _reduce(self, started: float) -> None:
@@ -126,42 +105,38 @@ class Limiter:
             self._allowed = max(1.0, self._allowed / 2)
             self._reduced_at = self._clock()
 
-    async def _acquire(self, order: int, tokens: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._ticket), tokens, turn))
+    async def _acquire(self, lane: Lane, order: int, amounts: Amounts) -> Admission:
+        turn = lane.join(order, next(self._ticket), amounts)
         self._admit()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             # The slot may have been handed over in the very turn in which the waiter was cancelled.
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._in_flight -= 1
                 self._admit()
             raise
 
     def _admit(self) -> None:
         """Let in whoever may go, oldest first, or come back when time has made room."""
-        while self._waiting and self._in_flight < self.allowed:
-            _, _, tokens, turn = self._waiting[0]
-            if turn.done():
-                heapq.heappop(self._waiting)
-                continue
+        while self._in_flight < self.allowed:
             now = self._clock()
-            wait = max(
-                self._paused_until - now,
-                self._requests.wait(1, now) if self._requests else 0.0,
-                self._tokens.wait(tokens, now) if self._tokens else 0.0,
-            )
+            firsts = [(lane.wait(now), lane.place, lane) for lane in self._lanes.values() if not lane.is_empty()]
+            if not firsts:
+                return
+            wait, _, lane = min(firsts)
+            wait = max(wait, self._paused_until - now)
+            if wait <= 0 and self._limits.per_minute:
+                try:
+                    wait = self._windows.take(lane.amounts.tokens, self._limits)
+                except ConfigError as error:
+                    lane.refuse(error)
+                    continue
             if wait > 0:
                 self._come_back(wait)
                 return
-            heapq.heappop(self._waiting)
-            if self._requests:
-                self._requests.spend(1, now)
-            if self._tokens:
-                self._tokens.spend(tokens, now)
+            lane.admit(now)
             self._in_flight += 1
-            turn.set_result(None)
 
     def _come_back(self, wait: float) -> None:
         if self._timer is not None:
@@ -178,12 +153,12 @@ class Limited(Wrapper):
 
     async def complete(self, request: Request) -> Reply:
         """Complete once it is our turn."""
-        async with self._limiter.slot(request.tag.order, estimated_tokens(request)):
+        async with self._limiter.slot(request.tag.order, estimated(request), self.identity):
             return await self._model.complete(request)
 
 
-def estimated_tokens(request: Request) -> int:
-    """Tokens of a request, estimated from above: the prompt by its length, the completions by their limit."""
+def estimated(request: Request) -> Amounts:
+    """What a request takes, estimated from above: the prompt by its length, the completions by their limit."""
     prompt = sum(len(message.content) for message in request.messages) // CHARACTERS_PER_TOKEN
     longest = request.sampling.max_tokens or UNBOUNDED_COMPLETION
-    return prompt + longest * len(request.indices)
+    return Amounts(1, prompt + longest * len(request.indices), prompt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -64,12 +64,14 @@ class OpenAIModel:
         self._max_tokens_field = max_tokens_field
         self._secret = secret
         self._stream_usage = True
+        self._heed: Callable[[Mapping[str, str]], None] | None = None
 
     async def complete(self, request: Request) -> Reply:
         """Post one chat completion request with ``n`` the number of indices; streamed if somebody listens."""
         started = time.monotonic()
         if request.listener is None:
             posted = await self._transport.post(CHAT, self._body(request), self._timeout)
+            self._tell(posted.headers)
             data = self._read(posted)
         else:
             data = await self._streamed(request)
@@ -103,8 +105,10 @@ class OpenAIModel:
                     # An endpoint that does not know the option still streams; it just does not count.
                     self._stream_usage = False
                     return await self._streamed(request)
+                self._tell(reply.headers)
                 return self._read(whole)
             await self._collect(reply, pieces)
+        self._tell(reply.headers)
         if not pieces.complete:
             raise TransientError(f"{self.name}: the stream broke off", reason="truncated")
         return pieces.completion()
@@ -119,6 +123,10 @@ class OpenAIModel:
                 self._read(HttpReply(200, reply.headers, data.encode()))
             if pieces.done:
                 return
+
+    def _tell(self, headers: Mapping[str, str]) -> None:
+        if self._heed is not None:
+            self._heed(headers)
 
     def _read(self, reply: HttpReply) -> Any:
         """The JSON of a reply that is no error.
@@ -149,6 +157,12 @@ class OpenAIModel:
         """The same model, taken to support something else."""
         other = copy(self)
         other.capabilities = capabilities
+        return other
+
+    def heard_by(self, heed: Callable[[Mapping[str, str]], None]) -> OpenAIModel:
+        """The same model, which shows somebody the headers of every reply before it returns or raises."""
+        other = copy(self)
+        other._heed = heed
         return other
 
     def _body(self, request: Request) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -15,14 +16,16 @@ import openai
 
 from archon.errors import ConfigError
 from archon.models.base import Capabilities, Model
-from archon.models.limit import Limited, Limiter, Limits
+from archon.models.limit import Limited, Limiter
 from archon.models.local import SLOTS, LocalServers
 from archon.models.normalise import Normalised
 from archon.models.openai import OpenAIModel
 from archon.models.probe import known_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
+from archon.models.shared_window import SharedLimits, SharedWindows
 from archon.models.spec import SECRET_REFERENCE, ModelSpec
 from archon.models.transport import ClientTransport, Transport
+from archon.models.window import Limits
 
 if TYPE_CHECKING:
     from archon.models.wire import WirePool
@@ -33,9 +36,15 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ModelPool:
-    """Makes models and owns what they share; use it as an async context manager."""
+    """Makes models and owns what they share; use it as an async context manager.
 
-    def __init__(self) -> None:
+    Args:
+        rate_limits: A file by which the requests and tokens per minute of an architecture's models hold for all
+            processes of this machine that name it; without one they hold for this pool.
+    """
+
+    def __init__(self, rate_limits: Path | None = None) -> None:
+        self._rates = None if rate_limits is None else SharedLimits(rate_limits)
         self._limiters: dict[str, Limiter] = {}
         self._local = LocalServers()
         self._http: dict[bool, httpx.AsyncClient] = {}
@@ -52,6 +61,8 @@ class ModelPool:
         if self._wires is not None:
             await self._wires.aclose()
         self._local.close()
+        if self._rates is not None:
+            self._rates.close()
 
     async def model(self, spec: ModelSpec, around: Callable[[Model], Model] = lambda model: model) -> Model:
         """The model of a specification, limited and normalised.
@@ -67,8 +78,13 @@ class ModelPool:
         endpoint = bare.identity.rpartition(" ")[0]
         concurrency = spec.concurrency or (SLOTS if spec.provider == LOCAL else CONCURRENCY)
         limits = Limits(concurrency, spec.requests_per_minute, spec.tokens_per_minute)
-        limiter = self._limiters.setdefault(endpoint, Limiter(limits))
-        return Limited(around(Normalised(bare)), limiter)
+        if endpoint in self._limiters:
+            self._limiters[endpoint].tighten(limits)
+        else:
+            windows = None if self._rates is None else SharedWindows(self._rates, endpoint)
+            self._limiters[endpoint] = Limiter(limits, windows)
+        limiter = self._limiters[endpoint]
+        return Limited(around(Normalised(bare.heard_by(limiter.heed))), limiter)
 
     async def bare_model(self, spec: ModelSpec) -> OpenAIModel:
         """The model with nothing around it, for probing."""

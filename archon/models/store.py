@@ -36,29 +36,37 @@ class Stored(Wrapper):
     async def _draw(self, request: Request) -> Reply:
         key = request_key(self.identity, request)
         found = self._store.get(key, request.indices)
-        # Whoever else is buying one of the samples is waited for; if that fails, we buy it ourselves.
-        while others := [self._store.buying[key, i] for i in request.indices if (key, i) in self._store.buying]:
+        while missing := tuple(index for index in request.indices if index not in found):
+            # Whoever else is buying one of the samples is waited for; if that fails, we buy it ourselves.
+            others = [self._store.buying[key, i] for i in missing if (key, i) in self._store.buying]
             for other in others:
                 await other.wait()
-            found = self._store.get(key, request.indices)
-        missing = tuple(index for index in request.indices if index not in found)
-        if missing:
-            found |= await self._buy(key, replace(request, indices=missing))
+            if not others and (bought := await self._buy(key, replace(request, indices=missing))):
+                found |= bought
+            else:
+                found = self._store.get(key, request.indices)
         completions = tuple(found[index] for index in request.indices)
         return Reply(completions, _usage_alone(completions))
 
     async def _buy(self, key: bytes, request: Request) -> dict[int, Completion]:
+        """Buy samples, or nothing if another process has just bought some of them, or tried to."""
         done = asyncio.Event()
-        claims = [(key, index) for index in request.indices]
-        self._store.buying.update(dict.fromkeys(claims, done))
+        draws = [(key, index) for index in request.indices]
+        self._store.buying.update(dict.fromkeys(draws, done))
         try:
-            reply = await self._model.complete(request)
-            bought = dict(zip(request.indices, reply.completions, strict=True))
+            if not await self._store.claim(draws):
+                return {}
+            try:
+                reply = await self._model.complete(request)
+                bought = dict(zip(request.indices, reply.completions, strict=True))
+            except BaseException:
+                self._store.release(draws)
+                raise
             self._store.put(key, self.name, bought)
             return bought
         finally:
-            for claim in claims:
-                del self._store.buying[claim]
+            for draw in draws:
+                del self._store.buying[draw]
             done.set()
 
 

@@ -1,18 +1,14 @@
-"""Limiter, retries, normalisation and the pool."""
+"""Retries, normalisation, probing and the pool."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from archon.concurrency import run_sync
 from archon.errors import ConfigError, PermanentError, TransientError
-from archon.models.base import Capabilities, Completion, Request, Sampling, Tag, TokenLogprob
-from archon.models.limit import Limited, Limiter, Limits, Window
+from archon.models.base import Capabilities, Completion, Request, Sampling, TokenLogprob
 from archon.models.normalise import Normalised
 from archon.models.pool import ModelPool
 from archon.models.probe import known_capabilities, probe, remember_capabilities
@@ -51,120 +47,6 @@ class TestRetrying:
         with pytest.raises(TransientError):
             run_sync(Retrying(model, RetryPolicy(seconds=1.0)).complete(ASK))
         assert len(model.requests) == 1
-
-
-class TestLimiter:
-    @settings(max_examples=40, deadline=None)
-    @given(
-        limit=st.integers(1, 4),
-        jobs=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["finish", "fail", "cancel"])), max_size=25),
-    )
-    def test_never_more_than_the_limit_and_every_slot_comes_back(self, limit: int, jobs: list[tuple[int, str]]) -> None:
-        async def run() -> None:
-            limiter = Limiter(Limits(limit))
-            holding = 0
-
-            async def job(turns: int, end: str) -> None:
-                nonlocal holding
-                async with limiter.slot(turns):
-                    holding += 1
-                    assert holding <= limit
-                    try:
-                        for _ in range(turns):
-                            await asyncio.sleep(0)
-                        if end == "fail":
-                            raise RuntimeError
-                    finally:
-                        holding -= 1
-
-            tasks = [asyncio.create_task(job(*item)) for item in jobs]
-            for _ in range(3):
-                await asyncio.sleep(0)
-            for task, (_, end) in zip(tasks, jobs, strict=True):
-                if end == "cancel":
-                    task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            free = [await asyncio.wait_for(limiter.slot(0).__aenter__(), 1) for _ in range(limit)]  # type: ignore[func-returns-value]
-            assert len(free) == limit
-
-        run_sync(run())
-
-    async def test_the_oldest_question_goes_first(self) -> None:
-        model = Limited(ScriptedModel("x", latency=0.005), Limiter(Limits(1)))
-        served: list[int] = []
-
-        async def ask(order: int) -> None:
-            await model.complete(Request(ASK.messages, tag=Tag(order=order)))
-            served.append(order)
-
-        await asyncio.gather(*(ask(order) for order in (5, 3, 4, 1, 2)))
-        assert served == [5, 1, 2, 3, 4]
-
-
-class TestAdaptation:
-    @staticmethod
-    async def use(limiter: Limiter, error: Exception | None = None) -> None:
-        try:
-            async with limiter.slot(0):
-                await asyncio.sleep(0)
-                if error is not None:
-                    raise error
-        except TransientError:
-            pass
-
-    async def test_overload_halves_the_concurrency_once_for_all_that_were_in_flight(self) -> None:
-        limiter = Limiter(Limits(16))
-        await asyncio.gather(*(self.use(limiter, TransientError("x", reason="rate_limit")) for _ in range(10)))
-        assert limiter.allowed == 8
-        await self.use(limiter, TransientError("x", reason="overloaded"))
-        assert limiter.allowed == 4
-
-    async def test_a_fault_that_is_not_overload_changes_nothing(self) -> None:
-        limiter = Limiter(Limits(16))
-        for reason in ("connection", "malformed", "server_error"):
-            await self.use(limiter, TransientError("x", reason=reason))
-        assert limiter.allowed == 16
-
-    async def test_answers_bring_it_back_one_per_round(self) -> None:
-        limiter = Limiter(Limits(8))
-        await self.use(limiter, TransientError("x", reason="rate_limit"))
-        assert limiter.allowed == 4
-        for _ in range(5):
-            await self.use(limiter)
-        assert limiter.allowed == 5
-        for _ in range(100):
-            await self.use(limiter)
-        assert limiter.allowed == 8
-
-    async def test_retry_after_stops_everybody(self) -> None:
-        limiter = Limiter(Limits(4))
-        await self.use(limiter, TransientError("x", reason="rate_limit", retry_after=0.1))
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        await asyncio.gather(*(self.use(limiter) for _ in range(3)))
-        assert loop.time() - started >= 0.09
-
-    async def test_cancelling_who_waits_for_time_leaves_no_hole(self) -> None:
-        limiter = Limiter(Limits(1))
-        await self.use(limiter, TransientError("x", reason="rate_limit", retry_after=0.05))
-        waiting = [asyncio.create_task(self.use(limiter)) for _ in range(3)]
-        await asyncio.sleep(0)
-        waiting[0].cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        await asyncio.wait_for(self.use(limiter), 1)
-
-
-@given(st.integers(1, 20), st.lists(st.tuples(st.integers(1, 25), st.floats(0, 30)), max_size=60))
-def test_no_window_ever_holds_more_than_its_limit(limit: int, requests: list[tuple[int, float]]) -> None:
-    window, now, spent = Window(limit, 60.0), 0.0, []
-    for units, gap in requests:
-        now += gap
-        while (wait := window.wait(units, now)) > 0:
-            now += wait
-        window.spend(units, now)
-        spent.append((now, units))
-        within = [amount for when, amount in spent if when + 60.0 > now]
-        assert sum(within) <= limit or within == [units]
 
 
 class TestNormalised:
@@ -288,12 +170,3 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypa
         async with ModelPool() as pool:
             model = await pool.model(ModelSpec(use="openai/x", base_url=server.base_url))
             assert (await model.complete(ASK)).completions
-
-
-async def test_the_limit_is_per_endpoint_and_shared() -> None:
-    with serve(lambda body: Answer(delay=0.01)) as server:
-        async with ModelPool() as pool:
-            specs = [ModelSpec(use=f"openai/{name}", base_url=server.base_url, concurrency=3) for name in "ab"]
-            models = [await pool.model(spec) for spec in specs]
-            await asyncio.gather(*(models[i % 2].complete(ASK) for i in range(20)))
-        assert server.most_in_flight == 3
