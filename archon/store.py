@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from archon import claims
 from archon.alarm import Alarm
 from archon.claims import Claims, Draw
@@ -174,14 +176,18 @@ def _encode(completion: Completion) -> str:
         data["logprobs"] = [[t.token, t.logprob, t.top] for t in completion.logprobs]
     if completion.reasoning is not None:
         data["reasoning"] = completion.reasoning
-    return json.dumps(data, ensure_ascii=False)
+    if completion.seconds:
+        data["seconds"] = completion.seconds
+    return to_json(data).decode()
 
 
 def _decode(text: str) -> Completion:
-    data = json.loads(text)
+    data = from_json(text)
     logprobs = data.get("logprobs")
     tokens = None
     if logprobs is not None:
         tokens = tuple(TokenLogprob(t, p, tuple((other, q) for other, q in top)) for t, p, top in logprobs)
     usage = None if data["usage"] is None else Usage(**data["usage"])
-    return Completion(data["text"], data["finish_reason"], usage, tokens, data.get("reasoning"))
+    return Completion(
+        data["text"], data["finish_reason"], usage, tokens, data.get("reasoning"), data.get("seconds", 0.0)
+    )

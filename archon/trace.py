@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,7 @@ class TraceFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
-        self._encode = json.JSONEncoder(ensure_ascii=False).encode
+        self._file = path.open("ab")
 
     def __call__(self, event: Event) -> None:
         """Append one event."""
@@ -73,7 +73,7 @@ class TraceFile:
         line = {"time": round(event.time, 6), "kind": event.kind, **label, "question": event.question}
         if event.layer:
             line["layer"] = event.layer
-        self._file.write(self._encode({**line, **event.data}) + "\n")
+        self._file.write(to_json({**line, **event.data}) + b"\n")
 
     def close(self) -> None:
         """Write what is left and close the file."""

@@ -13,8 +13,8 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from types import TracebackType
 
 from archon.errors import ConfigError, TransientError
 from archon.models.base import Model, Reply, Request
@@ -67,9 +67,8 @@ class Limiter:
         """Take note of the headers of a reply, by the task that holds its slot and just before it leaves it."""
         self._heard = read_notices(headers)
 
-    @asynccontextmanager
-    async def slot(self, order: int, amounts: Amounts = ONE_REQUEST, model: str = "") -> AsyncIterator[None]:
-        """Hold one slot; what happens inside decides how many there will be.
+    def slot(self, order: int, amounts: Amounts = ONE_REQUEST, model: str = "") -> _Slot:
+        """Hold one slot as an async context; what happens inside decides how many there will be.
 
         Args:
             order: The position of the question in its run.
@@ -79,25 +78,22 @@ class Limiter:
         Raises:
             ConfigError: What other processes ask of the endpoint cannot be looked up.
         """
-        lane = self._lanes[model]
-        admission = await self._acquire(lane, order, amounts)
-        started = self._clock()
-        try:
-            yield
-        except TransientError as error:
+        return _Slot(self, self._lanes[model], order, amounts)
+
+    def _leave(self, lane: Lane, admission: Admission, started: float, error: BaseException | None) -> None:
+        """Give a slot back and learn from what happened in it."""
+        if error is None:
+            self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
+        elif isinstance(error, TransientError):
             if error.retry_after:
                 self._paused_until = max(self._paused_until, self._clock() + error.retry_after)
             if error.reason in OVERLOADED:
                 self._reduce(started)
-            raise
-        else:
-            self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
-        finally:
-            self._in_flight -= 1
-            if self._heard:
-                lane.learn(self._heard, admission, self._clock())
-                self._heard = {}
-            self._admit()
+        self._in_flight -= 1
+        if self._heard:
+            lane.learn(self._heard, admission, self._clock())
+            self._heard = {}
+        self._admit()
 
     def _reduce(self, started: float) -> None:
         """Halve the concurrency, once for all requests that were in flight together."""
@@ -142,6 +138,27 @@ class Limiter:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(wait, self._admit)
+
+
+class _Slot:
+    """One slot, from its turn to the end of its request."""
+
+    __slots__ = ("_admission", "_amounts", "_lane", "_limiter", "_order", "_started")
+
+    def __init__(self, limiter: Limiter, lane: Lane, order: int, amounts: Amounts) -> None:
+        self._limiter = limiter
+        self._lane = lane
+        self._order = order
+        self._amounts = amounts
+
+    async def __aenter__(self) -> None:
+        self._admission = await self._limiter._acquire(self._lane, self._order, self._amounts)
+        self._started = self._limiter._clock()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter._leave(self._lane, self._admission, self._started, error)
 
 
 class Limited(Wrapper):

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Never
 
+from pydantic_core import from_json
+
 from archon.cost import Usage
 from archon.errors import PermanentError, TransientError
 from archon.models.base import Capabilities, Completion, Reply, Request, TokenLogprob
@@ -138,7 +140,7 @@ class OpenAIModel:
         if reply.status != 200:
             self._refuse(reply.status, reply)
         try:
-            data = json.loads(reply.body)
+            data = _parsed(reply.body)
         except ValueError:
             raise TransientError(f"{self.name}: the reply is not JSON", reason="malformed") from None
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
@@ -220,6 +222,18 @@ def parse_retry_after(value: str | None) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON of a body; half a surrogate pair, which no file could hold, becomes a question mark.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return from_json(body)
+    except ValueError:
+        return from_json(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))
 
 
 def _error_message(body: bytes) -> str:

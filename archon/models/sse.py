@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+
+from pydantic_core import from_json
 
 from archon.models.base import Listener
 
@@ -57,7 +58,7 @@ class Pieces:
         if data.strip() == DONE:
             self.done = True
             return None
-        chunk: dict[str, Any] = json.loads(data)
+        chunk: dict[str, Any] = from_json(data)
         if isinstance(chunk.get("error"), dict):
             return chunk
         self._usage = chunk.get("usage") or self._usage

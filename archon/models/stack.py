@@ -94,7 +94,7 @@ class Stack:
         if total is not None and total.spec.seconds is not None:
             model = Timed(model, lambda run: total)
         if self.store is not None:
-            model = Stored(model, self.store)
+            model = Stored(model, self.store, self.observe)
         if (budgets := self.question_budgets) is not None:
             model = Budgeted(model, spec.price, spec.timeout, budgets.__getitem__, self.observe)
             model = Timed(model, budgets.__getitem__)

@@ -9,6 +9,7 @@ from archon.cost import Usage
 from archon.models.base import Completion, Model, Reply, Request
 from archon.models.wrapper import Wrapper
 from archon.store import SampleStore, request_key
+from archon.trace import Event, Observer, ignore
 
 
 class Stored(Wrapper):
@@ -17,9 +18,10 @@ class Stored(Wrapper):
     At temperature 0 every draw is the same text, so one is bought whatever the seed and however many are asked for.
     """
 
-    def __init__(self, model: Model, store: SampleStore) -> None:
+    def __init__(self, model: Model, store: SampleStore, observe: Observer = ignore) -> None:
         super().__init__(model)
         self._store = store
+        self._observe = observe
 
     async def complete(self, request: Request) -> Reply:
         """Take what is in the store and buy the rest.
@@ -36,12 +38,15 @@ class Stored(Wrapper):
     async def _draw(self, request: Request) -> Reply:
         key = request_key(self.identity, request)
         found = self._store.get(key, request.indices)
+        if found:
+            data = {"run": request.tag.run, "model": self.name, "stream": request.stream, "indices": list(found)}
+            self._observe(Event("hit", request.tag.question, request.tag.layer, data))
         while missing := tuple(index for index in request.indices if index not in found):
             # Whoever else is buying one of the samples is waited for; if that fails, we buy it ourselves.
             others = [self._store.buying[key, i] for i in missing if (key, i) in self._store.buying]
             for other in others:
                 await other.wait()
-            if not others and (bought := await self._buy(key, replace(request, indices=missing))):
+            if not others and (bought := await self._buy(key, _only(request, missing))):
                 found |= bought
             else:
                 found = self._store.get(key, request.indices)
@@ -68,6 +73,10 @@ class Stored(Wrapper):
             for draw in draws:
                 del self._store.buying[draw]
             done.set()
+
+
+def _only(request: Request, indices: tuple[int, ...]) -> Request:
+    return request if indices == request.indices else replace(request, indices=indices)
 
 
 def _usage_alone(completions: tuple[Completion, ...]) -> Usage | None:

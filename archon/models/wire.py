@@ -8,7 +8,6 @@ third of aiohttp's processor time per call and a fortieth of httpx's; it knows n
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httptools
 import openai
+from pydantic_core import to_json
 
 from archon.errors import ConfigError, TransientError
 from archon.models.transport import CONNECT_SECONDS, HttpReply, HttpStream
@@ -279,6 +279,6 @@ class WireTransport:
             self._pool.give_back(self._host, self._port, self._secure, connection)
 
     def _request(self, path: str, body: Mapping[str, Any]) -> bytes:
-        data = json.dumps(body, ensure_ascii=False).encode()
+        data = to_json(body)
         head = f"POST {self._root}{path}".encode("latin-1") + self._rest
         return head + str(len(data)).encode() + b"\r\n\r\n" + data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archon.models.base import Capabilities, Model, Reply, Request
+from archon.models.base import Model, Reply, Request
 
 
 class Wrapper:
@@ -10,21 +10,9 @@ class Wrapper:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-
-    @property
-    def name(self) -> str:
-        """The wrapped model's."""
-        return self._model.name
-
-    @property
-    def identity(self) -> str:
-        """The wrapped model's."""
-        return self._model.identity
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The wrapped model's."""
-        return self._model.capabilities
+        self.name = model.name
+        self.identity = model.identity
+        self.capabilities = model.capabilities
 
     async def complete(self, request: Request) -> Reply:
         """Draw from the wrapped model."""

@@ -183,6 +183,12 @@ async def test_cancelling_closes_the_request(transport: str) -> None:
         assert server.calls == 1
 
 
+async def test_half_a_character_becomes_a_question_mark(transport: str) -> None:
+    body = b'{"choices": [{"message": {"content": "4 \\ud83d"}}]}'
+    reply, _ = await ask(lambda _: Answer(body=body), transport)
+    assert reply.completions[0].text == "4 ?"
+
+
 class TestConformance(ModelConformance):
     async def make(self) -> Model:
         return _OwnServer()

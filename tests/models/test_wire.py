@@ -110,7 +110,7 @@ async def test_the_request_on_the_wire() -> None:
     assert "authorization: Bearer secret\r\n" in head
     assert "content-type: application/json\r\n" in head
     assert "host: 127.0.0.1:" in head
-    assert body.decode() == '{"q": "☃"}'
+    assert body.decode() == '{"q":"☃"}'
     assert reply.headers["x-mark"] == "yes"
 
 
