@@ -24,7 +24,7 @@ from archon.models.probe import known_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.shared_window import SharedLimits, SharedWindows
 from archon.models.spec import SECRET_REFERENCE, ModelSpec
-from archon.models.transport import ClientTransport, Transport
+from archon.models.transport import ClientTransport, Transport, certificates
 from archon.models.window import Limits
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class ModelPool:
         proxied = host not in LOOPBACK and bool(getproxies()) and not proxy_bypass(host)
         if proxied not in self._http:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY)
-            self._http[proxied] = httpx.AsyncClient(limits=limits, trust_env=proxied)
+            self._http[proxied] = httpx.AsyncClient(verify=certificates(), limits=limits, trust_env=proxied)
         client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=key or NO_KEY,

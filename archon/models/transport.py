@@ -8,9 +8,11 @@ extra ``fast`` is installed.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import httpx
@@ -57,6 +59,12 @@ class Transport(Protocol):
             TransientError: The reply broke off, or did not end within ``timeout`` seconds.
         """
         ...
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """The certificates that httpx trusts, read once: both transports trust the same servers."""
+    return httpx.create_ssl_context()
 
 
 class ClientTransport:

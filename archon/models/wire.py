@@ -8,7 +8,6 @@ third of aiohttp's processor time per call and a fortieth of httpx's; it knows n
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import openai
 from pydantic_core import to_json
 
 from archon.errors import ConfigError, TransientError
-from archon.models.transport import CONNECT_SECONDS, HttpReply, HttpStream
+from archon.models.transport import CONNECT_SECONDS, HttpReply, HttpStream, certificates
 
 # Shorter than what servers keep a silent connection for (uvicorn: 5 s), so that we hang up first.
 IDLE_SECONDS = 4.0
@@ -180,7 +179,6 @@ class WirePool:
 
     def __init__(self) -> None:
         self._idle: dict[tuple[str, int, bool], list[_Connection]] = {}
-        self._secure: ssl.SSLContext | None = None
 
     async def take(self, host: str, port: int, secure: bool) -> _Connection:
         """An idle connection, the one used last, or a new one.
@@ -197,7 +195,7 @@ class WirePool:
             connection.close()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                context = self._context() if secure else None
+                context = certificates() if secure else None
                 _, connection = await loop.create_connection(_Connection, host, port, ssl=context)
         except TimeoutError:
             raise TransientError(f"{host} did not answer within {CONNECT_SECONDS:g} s", reason="timeout") from None
@@ -219,14 +217,6 @@ class WirePool:
         self._idle.clear()
         # Sockets are closed in the next turn of the loop.
         await asyncio.sleep(0)
-
-    def _context(self) -> ssl.SSLContext:
-        """The certificates that httpx trusts, so that both transports trust the same servers."""
-        if self._secure is None:
-            from httpx import create_ssl_context
-
-            self._secure = create_ssl_context()
-        return self._secure
 
 
 class WireTransport:

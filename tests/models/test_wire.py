@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from archon.concurrency import run_sync
 from archon.errors import ConfigError, TransientError
 from archon.models import wire
-from archon.models.transport import HttpReply
+from archon.models.transport import HttpReply, certificates
 from archon.models.wire import WirePool, WireTransport
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -197,6 +197,7 @@ async def test_cancelling_hangs_up_within_one_turn() -> None:
 async def test_encrypted_and_only_with_certificates_that_are_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    certificates.cache_clear()
     authority = trustme.CA()
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(secure)
@@ -205,8 +206,10 @@ async def test_encrypted_and_only_with_certificates_that_are_trusted(
             await post(transport)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    certificates.cache_clear()
     async with endpoint(saying(OK, CHUNKED), secure) as transport:
         assert [(await post(transport)).body for _ in range(2)] == [b"{}", b"{}"]
+    certificates.cache_clear()
 
 
 async def test_nobody_there() -> None:
