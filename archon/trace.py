@@ -70,7 +70,7 @@ class TraceFile:
         return lambda event: self._append(event, label)
 
     def _append(self, event: Event, label: Mapping[str, str]) -> None:
-        line = {"time": round(event.time, 6), "kind": event.kind, **label, "question": event.question}
+        line = {"time": event.time, "kind": event.kind, **label, "question": event.question}
         if event.layer:
             line["layer"] = event.layer
         self._file.write(to_json({**line, **event.data}) + b"\n")

@@ -217,6 +217,8 @@ def _timeout() -> int | None:
 
 def boxes(text: str) -> list[str]:
     """The contents of the complete, non-empty boxes, in the order in which they open."""
+    if "box" not in text:
+        return []
     open_braces: list[int | None] = []
     found: dict[int, str] = {}
     for token in re.finditer(r"\\(?:boxed|fbox)\s*\{|\\boxed\s+(\w+)|\\.|[{}]", text, re.DOTALL):

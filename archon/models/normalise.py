@@ -19,6 +19,8 @@ class Normalised(Wrapper):
             PermanentError: The endpoint cannot continue an assistant message.
         """
         prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
+        if not prefix and not self.capabilities.recount and self.capabilities.stop:
+            return await self._model.complete(request)
         if prefix and self.capabilities.prefix == "unsupported":
             raise PermanentError(f"{self.name}: the endpoint does not continue an assistant message", reason="prefix")
         if (prefix and self.capabilities.prefix == "echoes") or (request.sampling.stop and not self.capabilities.stop):
