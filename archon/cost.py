@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -145,6 +147,11 @@ class Totals:
             self.uncertain + other.uncertain,
             self.seconds + other.seconds,
         )
+
+
+def together(parts: Sequence[Totals]) -> Totals:
+    """The sum of totals."""
+    return reduce(add, parts) if parts else Totals()
 
 
 class _Sum:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from archon.answers import AnswerFormat
-from archon.cost import Share, Totals
+from archon.cost import Share, Totals, together
 from archon.errors import ArchonError, BudgetExhausted
 from archon.state import Candidate, Failure, State, Task
 
@@ -64,8 +64,8 @@ class Result:
             answer=None if text is None else answers.extract(text),
             candidates=state.candidates,
             failures=state.failures,
-            totals=sum((share.attributed for share in shares), Totals()),
-            paid=sum((share.paid for share in shares), Totals()),
+            totals=together([share.attributed for share in shares]),
+            paid=together([share.paid for share in shares]),
             shares=shares,
             seconds=seconds,
             error=error,

@@ -147,4 +147,5 @@ class State:
 
     def with_failures(self, failures: Iterable[Failure]) -> State:
         """This state with more failures recorded."""
-        return replace(self, failures=(*self.failures, *failures))
+        more = tuple(failures)
+        return replace(self, failures=(*self.failures, *more)) if more else self

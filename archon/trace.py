@@ -70,10 +70,9 @@ class TraceFile:
         return lambda event: self._append(event, label)
 
     def _append(self, event: Event, label: Mapping[str, str]) -> None:
-        line = {"time": event.time, "kind": event.kind, **label, "question": event.question}
-        if event.layer:
-            line["layer"] = event.layer
-        self._file.write(to_json({**line, **event.data}) + b"\n")
+        place = {"layer": event.layer} if event.layer else {}
+        line = {"time": event.time, "kind": event.kind, **label, "question": event.question, **place, **event.data}
+        self._file.write(to_json(line) + b"\n")
 
     def close(self) -> None:
         """Write what is left and close the file."""

@@ -2,7 +2,8 @@
 
 A loopback server of fixed latency runs in a process of its own, and so does each way of asking it, set up as the
 command line is. The baselines send the same number of requests with the same concurrency: bare aiohttp, and the openai
-client as it comes. The engine runs with everything on: limiter, retries, sample store, ledgers and trace.
+client as it comes. The engine runs with everything on: limiter, retries, sample store, ledgers and trace. Of three
+rounds the best of each way counts.
 
     python -m tests.benchmarks.engine [--quick]
 """
@@ -33,6 +34,7 @@ from tests.benchmarks.alone import alone
 from tests.loopback import Answer, serve
 
 CONCURRENCY = 256
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,18 @@ def measure(way: str, load: Load) -> dict[str, Any]:
     return {"wall": wall, "cpu_ms_per_call": cpu / calls * 1000, "efficiency": load.ideal / wall}
 
 
+def best(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Every way's least processor time and wall time: whatever else the machine does only adds to them."""
+    return {
+        way: {
+            "wall": min(measured[way]["wall"] for measured in rounds),
+            "cpu_ms_per_call": min(measured[way]["cpu_ms_per_call"] for measured in rounds),
+            "efficiency": max(measured[way]["efficiency"] for measured in rounds),
+        }
+        for way in WAYS
+    }
+
+
 def main() -> None:
     """Print the table and the JSON."""
     loads: tuple[Load, ...] = LOADS
@@ -172,7 +186,7 @@ def main() -> None:
     table = Table("load", "calls", "way", "CPU ms/call", "x aiohttp", "wall s", "efficiency", title_justify="left")
     results = []
     for load in loads:
-        measured = {way: alone(measure, way, load) for way in WAYS}
+        measured = best([{way: alone(measure, way, load) for way in WAYS} for _ in range(ROUNDS)])
         results.append({"load": load.name, "calls": load.questions * load.calls, **measured})
         for way, figures in measured.items():
             ratio = figures["cpu_ms_per_call"] / measured["aiohttp"]["cpu_ms_per_call"]
