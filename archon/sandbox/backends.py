@@ -81,31 +81,32 @@ def launch(name: Name, job: Job, *, image: str, scratch: str) -> Launch:
     """
     if name == "docker":
         return docker(job, image)
-    root = _is_root()
     order = _order(job, scratch if name == "limits" else INSIDE)
-    start = (sys.executable, "-I", "-S", "-c", _START, str(_HOME))
+    user = spare_user() if LINUX and _is_root() else None
+    processes = job.limits.processes
+    start: tuple[str, ...] = (sys.executable, "-I", "-S", "-c", _START, str(_HOME))
     if name == "namespaces":
         order["namespaces"] = order["alone"] = True
         order["visible"] += order["devices"]
         order["links"] += _DEVICE_LINKS
-        if root:
-            order["outside"], order["user"] = spare_user(), 1000
-        else:
-            order["processes"] = _beside(job.limits.processes, 2, shared=_old_kernel())
-        return Launch(start, order)
-    if root:
-        order["user"] = spare_user()
-    if name == "bwrap":
+        order["outside"], order["user"] = user, None if user is None else 1000
+        order["processes"] = processes if user else _beside(processes, 2, shared=_old_kernel())
+    elif name == "bwrap":
+        start = (*_bubblewrap(order, root=user is not None), *start)
         order["alone"] = True
-        if not root:
-            order["processes"] = _beside(job.limits.processes, 3, shared=_old_kernel())
-        return Launch((*_bubblewrap(order, root=root), *start), order)
-    order["fence"] = LINUX
-    if root:
-        os.chown(scratch, order["user"], order["user"])
+        order["user"] = user
+        order["processes"] = processes if user else _beside(processes, 3, shared=_old_kernel())
+    elif user is not None:
+        os.chown(scratch, user, user)
+        order["fence"] = True
+        order["user"] = user
         order["capability"] = _needed_capability(order["visible"])
+    elif LINUX:
+        order["fence"] = True
+        order["processes"] = _beside(processes, 1, shared=True)
     else:
-        order["processes"] = _beside(job.limits.processes, 1, shared=True) if LINUX else None
+        # Processes are counted by user, and how many this one has already is not known.
+        order["processes"] = None
     return Launch(start, order)
 
 
@@ -210,7 +211,8 @@ def _bubblewrap(order: Order, *, root: bool) -> Iterable[str]:
     else:
         yield from ("--unshare-user", "--uid", "1000", "--gid", "1000")
     yield from ("--die-with-parent", "--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev")
-    yield from ("--perms", "1777", "--size", str(order["disk"]), "--tmpfs", "/tmp")  # noqa: S108
+    for path in ("/dev/shm", "/tmp"):  # noqa: S108
+        yield from ("--perms", "1777", "--size", str(order["disk"]), "--tmpfs", path)
     shown = [*order["visible"], str(_HOME / "sandbox")]
     # Directories on the way to what is shown would otherwise be root's alone.
     for way in dict.fromkeys(parent for path in shown for parent in reversed(Path(path).parents)):
@@ -220,7 +222,7 @@ def _bubblewrap(order: Order, *, root: bool) -> Iterable[str]:
         yield from ("--ro-bind", path, path)
     for path, target in order["links"]:
         yield from ("--symlink", target, path)
-    yield from ("--chdir", "/", "--")
+    yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--")
 
 
 def _old_kernel() -> bool:

@@ -110,8 +110,10 @@ def _supervise(order: Order, control: int) -> str:
     if LINUX:
         # The program may be the same user: it must neither trace this process nor read its memory.
         syscalls.prctl("dumpable", syscalls.PR_SET_DUMPABLE, 0)
-        syscalls.prctl("parent death signal", syscalls.PR_SET_PDEATHSIG, KILL)
-        if not first:
+        if first:
+            syscalls.prctl("parent death signal", syscalls.PR_SET_PDEATHSIG, KILL)
+        else:
+            # It must outlive Archon, so as to end what the program leaves.
             syscalls.prctl("subreaper", syscalls.PR_SET_CHILD_SUBREAPER, 1)
     trouble, told = os.pipe()
     started = time.monotonic()

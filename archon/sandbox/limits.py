@@ -41,7 +41,7 @@ class Limits:
     memory_mb: int = 512
     file_mb: int = 16
     disk_mb: int = 64
-    files: int = 10_000
+    files: int = 2_000
     processes: int = 16
     open_files: int = 64
     output_kb: int = 256
