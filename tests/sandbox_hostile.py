@@ -77,12 +77,12 @@ HOSTILE = (
                 path = f"{place}/archon-{TOKEN}"
                 try:
                     act(path)
-                    # A directory of that name may exist in a private root; what counts is the host.
-                    os.rename(path, path) or print("wrote", path)
                 except OSError: pass
         try: open(f"{OUTSIDE}/witness", "a").write("changed"); print("changed")
         except OSError: pass
         """,
+        # It may find private directories of these names; what counts is the host.
+        stdout=None,
     ),
     Hostile("one big file", "with open('big', 'wb') as file:\n    while True: file.write(bytes(1 << 20))", ("files",)),
     Hostile(
@@ -104,10 +104,11 @@ HOSTILE = (
         "reading other processes and files",
         """
         for pid in {1, os.getppid(), *range(max(1, os.getppid() - 100), os.getppid() + 100)}:
-            for name in ("environ", "mem", "maps", "root/etc/passwd", "cwd/witness"):
+            for name in ("environ", "mem", "root/etc/passwd", "cwd/witness"):
                 if pid == os.getpid(): continue
-                try: print("read", pid, name, open(f"/proc/{pid}/{name}", "rb").read(64))
-                except OSError: pass
+                try: text = open(f"/proc/{pid}/{name}", "rb").read(64)
+                except OSError: continue
+                if text: print("read", pid, name, text)
         for path in ("/etc/shadow", f"{REPOSITORY}/pyproject.toml", f"{OUTSIDE}/witness", "/root/.bashrc"):
             try: print("read", path, open(path).read(64))
             except OSError: pass

@@ -95,7 +95,7 @@ def launch(name: Name, job: Job, *, image: str, scratch: str) -> Launch:
         start = (*_bubblewrap(order, root=user is not None), *start)
         order["alone"] = True
         order["user"] = user
-        order["processes"] = processes if user else _beside(processes, 3, shared=_old_kernel())
+        order["processes"] = processes if user else _beside(processes, 2, shared=_old_kernel())
     elif user is not None:
         os.chown(scratch, user, user)
         order["fence"] = True
@@ -210,7 +210,8 @@ def _bubblewrap(order: Order, *, root: bool) -> Iterable[str]:
             yield from ("--cap-add", f"CAP_{capability}")
     else:
         yield from ("--unshare-user", "--uid", "1000", "--gid", "1000")
-    yield from ("--die-with-parent", "--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev")
+    # As process 1 the launcher cannot be killed from inside.
+    yield from ("--as-pid-1", "--die-with-parent", "--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev")
     for path in ("/dev/shm", "/tmp"):  # noqa: S108
         yield from ("--perms", "1777", "--size", str(order["disk"]), "--tmpfs", path)
     shown = [*order["visible"], str(_HOME / "sandbox")]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         namespaces: bool
         """Whether to make namespaces."""
         alone: bool
-        """Whether ``/proc`` will show the program's processes only, so that their memory can be summed."""
+        """Whether the launcher is process 1 of a namespace, so that all other processes are the program's."""
         outside: int | None
         """The user outside the user namespace; None if the caller is not root."""
         user: int | None
@@ -106,7 +106,7 @@ def _receive(control: int) -> bytes | None:
 
 def _supervise(order: Order, control: int) -> str:
     """Start the program, wait for its end or for a reason to end it, and leave no process of it alive."""
-    first = order["namespaces"]
+    first = order["alone"]
     if LINUX:
         # The program may be the same user: it must neither trace this process nor read its memory.
         syscalls.prctl("dumpable", syscalls.PR_SET_DUMPABLE, 0)
@@ -240,7 +240,7 @@ def _overfull(directory: str, most_bytes: int, most_files: int) -> bool:
 def _sweep(child: int, *, first: bool) -> None:
     """Kill and reap every process that the program left."""
     try:
-        # Only process 1 of a namespace may mean every process.
+        # Elsewhere -1 would mean every process of the machine.
         os.kill(-1, KILL) if first and os.getpid() == 1 else os.killpg(child, KILL)
     except OSError:
         pass

@@ -192,7 +192,8 @@ async def _run(name: Name, job: Job, image: str) -> Execution:
 def _execution(outcome: Outcome) -> Execution:
     """What the launcher's report says."""
     word, _, rest = outcome.report.partition(" ")
-    if word == "failed" or (not word and outcome.code > 0):
+    # Without a report, a status stands for an error before the program began, a signal for what came later.
+    if word == "failed" or (not word and 0 < outcome.code < 128):
         reason = rest or outcome.output[2].decode(errors="replace").strip() or f"status {outcome.code}"
         raise SandboxError(f"The sandbox cannot be set up: {reason}.")
     if outcome.timed_out or outcome.cut:
