@@ -22,6 +22,7 @@ class Hostile:
         kinds: How it may be reported.
         stdout: What it must print, None if that does not matter; programs print what they achieved.
         seconds: Its wall-clock limit.
+        files: Whether it is only harmless where other files are out of reach.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Hostile:
     kinds: tuple[str, ...] = ("ok",)
     stdout: str | None = ""
     seconds: float = 10.0
+    files: bool = False
 
     @property
     def program(self) -> str:
@@ -83,6 +85,7 @@ HOSTILE = (
         """,
         # It may find private directories of these names; what counts is the host.
         stdout=None,
+        files=True,
     ),
     Hostile("one big file", "with open('big', 'wb') as file:\n    while True: file.write(bytes(1 << 20))", ("files",)),
     Hostile(
@@ -101,7 +104,7 @@ HOSTILE = (
         ("files",),
     ),
     Hostile(
-        "reading other processes and files",
+        "reading other processes",
         """
         for pid in {1, os.getppid(), *range(max(1, os.getppid() - 100), os.getppid() + 100)}:
             for name in ("environ", "mem", "root/etc/passwd", "cwd/witness"):
@@ -109,10 +112,19 @@ HOSTILE = (
                 try: text = open(f"/proc/{pid}/{name}", "rb").read(64)
                 except OSError: continue
                 if text: print("read", pid, name, text)
-        for path in ("/etc/shadow", f"{REPOSITORY}/pyproject.toml", f"{OUTSIDE}/witness", "/root/.bashrc"):
+        for path in ("/etc/shadow", "/root/.bashrc"):
             try: print("read", path, open(path).read(64))
             except OSError: pass
         """,
+    ),
+    Hostile(
+        "reading other files",
+        """
+        for path in (f"{REPOSITORY}/pyproject.toml", f"{OUTSIDE}/witness", "/etc/passwd", "/sys/power"):
+            try: print("read", path, os.listdir(path) if os.path.isdir(path) else open(path).read(64))
+            except OSError: pass
+        """,
+        files=True,
     ),
     Hostile(
         "network",

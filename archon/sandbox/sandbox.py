@@ -147,7 +147,7 @@ def _trouble(name: Name, image: str) -> str:
     try:
         execution = asyncio.run(_run(name, job, image))
     except SandboxError as error:
-        return str(error).rstrip(".")
+        return str(error).removeprefix("The sandbox cannot be set up: ").rstrip(".")
     if execution.stdout != "it works\n":
         return f"a first program ended in {execution.kind}: {execution.stderr.strip()[-200:]}"
     return ""
@@ -210,7 +210,7 @@ def _execution(outcome: Outcome) -> Execution:
 def _docker_execution(outcome: Outcome) -> Execution:
     """What the status of docker's client says: 125 is its own, above 128 stands for signals."""
     if outcome.code == 125 and outcome.output[2].startswith(b"docker: "):
-        raise SandboxError(f"Docker cannot run: {outcome.output[2].decode(errors='replace').strip()}.")
+        raise SandboxError(outcome.output[2].decode(errors="replace").splitlines()[0])
     stopped = outcome.timed_out or outcome.cut
     code = 128 - outcome.code if outcome.code > 128 else outcome.code
     return _judge(outcome, None if stopped else code, outcome.seconds)
