@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 
 from archon.sandbox.launch import ENVIRONMENT, FLAGS, INSIDE, MAIN, Job, Launch
 
 # Sent as an argument to any Python 3 of the image: unpacks the header, sets limits, becomes the program.
 _UNPACK = """\
-import json, os, resource, sys
+import json, os, resource, signal, sys
 def read(n):
     parts = []
     while n:
@@ -25,12 +26,13 @@ for path, text in order["files"].items():
         file.write(text)
 for name in ("CORE", "CPU", "FSIZE", "NOFILE", "AS"):
     resource.setrlimit(getattr(resource, "RLIMIT_" + name), order[name])
+signal.alarm(order["alarm"])
 os.execve(sys.executable, [sys.executable, *order["arguments"]], order["environment"])
 """
 
 
 def docker(job: Job, image: str) -> Launch:
-    """A container for one program, without network, capabilities or anything writable but its ``/tmp``.
+    """What starts a container for one program, without network, capabilities or anything writable but its ``/tmp``.
 
     Args:
         job: The program and its limits.
@@ -44,6 +46,8 @@ def docker(job: Job, image: str) -> Launch:
             "directory": INSIDE,
             "arguments": [*FLAGS, f"{INSIDE}/{MAIN}", *job.arguments],
             "environment": {**ENVIRONMENT, "HOME": INSIDE, "TMPDIR": INSIDE},
+            # For the case that nobody is left to remove the container.
+            "alarm": math.ceil(limits.seconds) + 5,
             "CORE": (0, 0),
             "CPU": (limits.cpu_seconds, limits.cpu_seconds + 1),
             "FSIZE": (file, file),

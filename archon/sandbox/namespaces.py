@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import struct
 
-from archon.sandbox.syscalls import MOUNT_SETATTR, PIVOT_ROOT, detach, mount, syscall, unshare
+from archon.sandbox.syscalls import MOUNT_SETATTR, PIVOT_ROOT, detach, mount, name_host, syscall, unshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def furnish(order: Order) -> None:
     syscall("pivot_root", PIVOT_ROOT, b".", b".")
     detach(".")
     os.chdir("/")
-    import socket  # the only module that can name the host
-
-    socket.sethostname("sandbox")
+    name_host("sandbox")
 
 
 def _show(source: str, target: str, *, directory: bool) -> None:

@@ -153,13 +153,10 @@ def _hang_up(control: socket.socket) -> None:
 
 async def _end(launch: Launch, transport: asyncio.SubprocessTransport, child: _Child) -> None:
     """Leave nothing of the process, even if the wait for it is cancelled."""
+    stopped = not child.exited.done()
     try:
-        if launch.undo and not child.exited.done():
-            undo = await asyncio.create_subprocess_exec(
-                *launch.undo, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-            )
-            await undo.wait()
-        await asyncio.wait({child.exited}, timeout=GRACE)
+        # Without a launcher at its other end, closing the link has told nobody.
+        await asyncio.wait({child.exited}, timeout=GRACE if launch.order else 0)
     finally:
         if not child.exited.done():
             with contextlib.suppress(ProcessLookupError):
@@ -167,3 +164,7 @@ async def _end(launch: Launch, transport: asyncio.SubprocessTransport, child: _C
             await asyncio.wait({child.exited}, timeout=GRACE)
         transport.close()
         await asyncio.wait({child.closed}, timeout=GRACE)
+        if stopped and launch.undo:
+            quiet = asyncio.subprocess.DEVNULL
+            undo = await asyncio.create_subprocess_exec(*launch.undo, stdout=quiet, stderr=quiet)
+            await undo.wait()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -24,6 +25,7 @@ from archon.sandbox.process import Outcome, execute
 from archon.sandbox.remove import remove
 
 IMAGE = "python:3.13-slim"
+_TRYING = threading.Lock()
 
 
 class Sandbox:
@@ -106,12 +108,7 @@ class Sandbox:
         return await gather(self.run(program, files=files) for program in programs)
 
     async def _backend(self) -> Name:
-        if self._chosen == "auto":
-            return await asyncio.to_thread(_best)
-        trouble = await asyncio.to_thread(_trouble, self._chosen, self._image)
-        if trouble:
-            raise SandboxError(f"The sandbox's backend '{self._chosen}' does not work here: {trouble}.")
-        return self._chosen
+        return await asyncio.to_thread(_working, self._chosen, self._image)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -134,9 +131,19 @@ def _inside(files: Mapping[str, str]) -> Mapping[str, str]:
     return files
 
 
+def _working(chosen: Literal["auto"] | Name, image: str) -> Name:
+    # However many programs start at the same time, backends are tried once.
+    with _TRYING:
+        if chosen == "auto":
+            return _best()
+        if trouble := _trouble(chosen, image):
+            raise SandboxError(f"The sandbox's backend '{chosen}' does not work here: {trouble}.")
+        return chosen
+
+
 @cache
 def _trouble(name: Name, image: str) -> str:
-    """Why a backend does not work on this machine; empty if it does. Tried once per process."""
+    """Why a backend does not work on this machine; empty if it does."""
     if os.name != "posix":
         return "it needs a Unix system, or Linux in WSL"
     if name in ("namespaces", "bwrap") and sys.platform != "linux":

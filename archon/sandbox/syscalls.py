@@ -75,3 +75,14 @@ def detach(target: str) -> None:
         OSError: Not allowed, or not mounted.
     """
     _checked(_LIBC.umount2(os.fsencode(target), 2), f"unmount {target}")
+
+
+def name_host(name: str) -> None:
+    """Name this machine, as far as this UTS namespace sees it.
+
+    Raises:
+        OSError: Not allowed.
+    """
+    # Python's own is in the socket module, which takes longer to import than all else here.
+    word = os.fsencode(name)
+    _checked(_LIBC.sethostname(word, ctypes.c_size_t(len(word))), "sethostname")
