@@ -264,6 +264,23 @@ HOSTILE = (
         """,
     ),
     Hostile(
+        "meddling with the parent",
+        """
+        import resource
+        for pid in (os.getppid(), 1):
+            for act in (
+                lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0)),
+                lambda: os.sched_setaffinity(pid, {0}),
+                lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),
+                lambda: os.setpriority(os.PRIO_USER, 0, 19),
+                lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)),
+            ):
+                try: act(); print("did", pid)
+                except OSError: pass
+        resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
+        """,
+    ),
+    Hostile(
         "becoming root again",
         """
         import subprocess

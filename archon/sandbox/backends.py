@@ -100,7 +100,7 @@ def launch(name: Name, job: Job, *, image: str, scratch: str) -> Launch:
         os.chown(scratch, user, user)
         order["fence"] = True
         order["user"] = user
-        order["capability"] = _needed_capability(order["visible"])
+        order["capability"] = _needed_capability([*order["visible"], scratch])
     elif LINUX:
         order["fence"] = True
         order["processes"] = _beside(processes, 1, shared=True)
@@ -245,10 +245,10 @@ def _beside(processes: int, ours: int, *, shared: bool) -> int:
 
 
 def _needed_capability(visible: Iterable[str]) -> int | None:
-    """What another user needs in order to reach an interpreter that root keeps to itself; Landlock confines the rest.
+    """What another user needs in order to reach what lies in root's private directories; Landlock confines the rest.
 
     Raises:
-        PermissionError: Root keeps it to itself, and nothing confines the capability that would be needed.
+        PermissionError: Something lies there, and nothing confines the capability that would be needed.
     """
     from archon.sandbox.lockdown import landlock_version
 
@@ -259,5 +259,5 @@ def _needed_capability(visible: Iterable[str]) -> int | None:
     permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm"))
     held = [capability for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if permitted >> capability & 1]
     if not held or not landlock_version():
-        raise PermissionError(f"users other than root cannot reach {shut[0]}: use an interpreter that all can read")
+        raise PermissionError(f"users other than root cannot reach {shut[0]}: keep it where all can read")
     return held[0]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from archon.errors import ConfigError
 
@@ -18,6 +19,8 @@ _SIGNS: dict[Kind, re.Pattern[str]] = {
         r"^(BlockingIOError: \[Errno (11|35)\] Resource temporarily|RuntimeError: can't start new thread)", re.MULTILINE
     ),
 }
+# Where a limit is a signal; Windows has neither.
+_SIGNALS: dict[int, Kind] = {getattr(signal, "SIGXCPU", -1): "timeout", getattr(signal, "SIGXFSZ", -2): "files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +82,8 @@ class Execution:
         return self.kind == "ok"
 
 
-def kind_of(code: int, stderr: str, *, sigxcpu: int, sigxfsz: int) -> Kind:
+def kind_of(code: int, stderr: str) -> Kind:
     """Why a program that ended by itself ended: from its status (negative: a signal) and its last words."""
-    if code == 0:
-        return "ok"
-    if code == -sigxcpu:
-        return "timeout"
-    if code == -sigxfsz:
-        return "files"
-    if code < 0:
-        return "crashed"
+    if code <= 0:
+        return _SIGNALS.get(-code, "crashed") if code else "ok"
     return next((kind for kind, sign in _SIGNS.items() if sign.search(stderr)), "error")
-
-
-def as_kind(word: str) -> Kind:
-    """The kind that the supervisor named."""
-    return next(kind for kind in get_args(Kind) if kind == word)

@@ -24,6 +24,7 @@ from archon.sandbox.syscalls import (
 
 # Numbers on x86-64 and on arm64. Sockets of any family are refused, so that no network is left even where there is no
 # namespace for it; socketpair stays. Memory that belongs to no address space (memfd, System V) would escape its limit.
+# System V objects, message queues, priorities and limits would reach other processes of the user.
 _REFUSED = {
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -43,6 +44,7 @@ _REFUSED = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425),
+    "ioprio_set": (251, 30),
     "kcmp": (312, 272),
     "kexec_file_load": (320, 294),
     "kexec_load": (246, 104),
@@ -52,7 +54,11 @@ _REFUSED = {
     "mount": (165, 40),
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
+    "mq_open": (240, 180),
+    "msgctl": (71, 187),
     "msgget": (68, 186),
+    "msgrcv": (70, 188),
+    "msgsnd": (69, 189),
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
@@ -67,10 +73,20 @@ _REFUSED = {
     "quotactl": (179, 60),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "semctl": (66, 191),
+    "semget": (64, 190),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
+    "setpriority": (141, 140),
     "settimeofday": (164, 170),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
     "shmget": (29, 194),
     "socket": (41, 198),
     "swapoff": (168, 225),
@@ -82,6 +98,8 @@ _REFUSED = {
     "vhangup": (153, 58),
 }
 _CLONE, _CLONE3 = (56, 220), 435
+# Their first argument is a process, and 0 means the caller.
+_OWN_ONLY = {"prlimit64": (302, 261), "sched_setaffinity": (203, 122)}
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _NEW_NAMESPACES = 0x7E020000
 _X32 = 0x40000000
@@ -96,9 +114,11 @@ def seccomp_filter(machine: str) -> bytes | None:
         return None
     column, architecture = _ARCHITECTURES[machine]
     refused = [numbers[column] for numbers in _REFUSED.values()]
-    # Laid out as: 6 checks, the refused numbers, allow, 3 instructions about clone, refuse, unknown.
-    allow = 6 + len(refused)
-    clone, refuse, unknown = allow + 1, allow + 4, allow + 5
+    own = [numbers[column] for numbers in _OWN_ONLY.values()]
+    # Laid out as: 6 checks, the numbers for the caller only, the refused ones, allow, 3 instructions about clone, 3
+    # about the caller, refuse, unknown.
+    allow = 6 + len(own) + len(refused)
+    clone, caller, refuse, unknown = allow + 1, allow + 4, allow + 7, allow + 8
     code: list[tuple[int, int, int, int]] = []
 
     def step(operation: int, value: int, yes: int | None = None, no: int | None = None) -> None:
@@ -112,11 +132,16 @@ def seccomp_filter(machine: str) -> bytes | None:
     # The flags of clone3 lie in memory, where a filter cannot look; told that it does not exist, libc uses clone.
     step(_IF_EQUAL, _CLONE3, yes=unknown)
     step(_IF_EQUAL, _CLONE[column], yes=clone)
+    for number in own:
+        step(_IF_EQUAL, number, yes=caller)
     for number in refused:
         step(_IF_EQUAL, number, yes=refuse)
     step(_RETURN, _ALLOW)
     step(_LOAD, 16)
     step(_IF_ANY, _NEW_NAMESPACES, yes=refuse)
+    step(_RETURN, _ALLOW)
+    step(_LOAD, 16)
+    step(_IF_EQUAL, 0, no=refuse)
     step(_RETURN, _ALLOW)
     step(_RETURN, _ERRNO | errno.EPERM)
     step(_RETURN, _ERRNO | errno.ENOSYS)

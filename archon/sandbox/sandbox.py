@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from archon.concurrency import gather
 from archon.errors import ConfigError, SandboxError
 from archon.sandbox.backends import Isolation, Name, gaps, launch
 from archon.sandbox.launch import MAIN, Job
-from archon.sandbox.limits import Execution, Limits, as_kind, kind_of
+from archon.sandbox.limits import Execution, Kind, Limits, kind_of
 from archon.sandbox.process import Outcome, execute
 from archon.sandbox.remove import remove
 
@@ -199,18 +199,20 @@ async def _run(name: Name, job: Job, image: str) -> Execution:
 def _execution(outcome: Outcome) -> Execution:
     """What the launcher's report says."""
     word, _, rest = outcome.report.partition(" ")
-    # Without a report, a status stands for an error before the program began, a signal for what came later.
-    if word == "failed" or (not word and 0 < outcome.code < 128):
-        reason = rest or outcome.output[2].decode(errors="replace").strip() or f"status {outcome.code}"
-        raise SandboxError(f"The sandbox cannot be set up: {reason}.")
+    if word == "failed":
+        raise SandboxError(f"The sandbox cannot be set up: {rest}.")
     if outcome.timed_out or outcome.cut:
         return _judge(outcome, None, outcome.seconds)
     if not word:
+        # A status stands for an error before the program began, a signal for what came later.
+        if 0 < outcome.code < 128:
+            reason = outcome.output[2].decode(errors="replace").strip() or f"status {outcome.code}"
+            raise SandboxError(f"The sandbox cannot be set up: {reason}.")
         return _judge(outcome, -signal.SIGKILL, outcome.seconds)
     what, _, seconds = rest.partition(" ")
     if word == "stopped":
         stdout, stderr = _texts(outcome)
-        return Execution(stdout, stderr, None, as_kind(what), float(seconds), outcome.cut)
+        return Execution(stdout, stderr, None, cast(Kind, what), float(seconds), outcome.cut)
     return _judge(outcome, int(what), float(seconds))
 
 
@@ -227,7 +229,7 @@ def _judge(outcome: Outcome, code: int | None, seconds: float) -> Execution:
     stdout, stderr = _texts(outcome)
     if code is None:
         return Execution(stdout, stderr, None, "output" if outcome.cut else "timeout", seconds, outcome.cut)
-    kind = kind_of(code, stderr, sigxcpu=signal.SIGXCPU, sigxfsz=signal.SIGXFSZ)
+    kind = kind_of(code, stderr)
     return Execution(stdout, stderr, code, kind, seconds, outcome.cut)
 
 
