@@ -328,14 +328,15 @@ async def test_cancelling_kills_at_once(backend: Name, token: str, outside: Path
 
 
 @pytest.mark.slow
-async def test_when_the_host_dies_the_program_dies(hard: str, token: str) -> None:
+async def test_when_the_host_dies_the_program_dies(hard: str, token: str, outside: Path) -> None:
     if hard == "docker":
         pytest.skip("the daemon keeps the container until its processor time is over")
     host = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", HOST, hard, token),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": PATHS},
+        # With plain limits the directory stays behind.
+        env={**os.environ, "PYTHONPATH": PATHS, "TMPDIR": str(outside.parent / "scratch")},
     )
     assert host.stdin is not None
     host.stdin.write(b"import os, time\nos.fork() or os.setsid()\ntime.sleep(1e6)")
