@@ -8,7 +8,8 @@
     │   ├── TransientError  the same call may succeed if it is tried again
     │   ├── PermanentError  the same call will fail again
     │   └── BudgetExhausted the call was not sent, or not waited for, because a budget would not bear it
-    └── ParseError          a reply did not have the form it was asked for
+    ├── ParseError          a reply did not have the form it was asked for
+    └── SandboxError        programs cannot be run here; what a program does wrong is no error
 """
 
 from __future__ import annotations
@@ -67,3 +68,7 @@ class BudgetExhausted(ModelError):  # noqa: N818 - the name users know
 
 class ParseError(ArchonError):
     """A model's reply did not have the form it was asked for."""
+
+
+class SandboxError(ArchonError):
+    """The sandbox itself cannot run; whatever a program does in it is a result, not an error."""
