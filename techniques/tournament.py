@@ -25,8 +25,9 @@ SWISS_COMPARISONS = 3
 class Tournament(Sampled, kind="tournament"):
     """Order candidates by comparing them two at a time and keep the best.
 
-    The judge sees two candidates in both orders, with the remarks on them; if it contradicts itself, that is a tie.
-    Who meets whom is the ``method``'s, for n candidates:
+    The judge sees two candidates in both orders, with the remarks on them; if it contradicts itself, that is a tie. It
+    compares before it decides, so ``max_tokens`` has to leave room for a few sentences. Who meets whom is the
+    ``method``'s, for n candidates:
 
     - ``swiss``: a knockout, then neighbours in the standings; 3 n comparisons, or ``comparisons`` if given
     - ``all_pairs``: everybody meets everybody, all at once; n (n - 1) / 2 comparisons
@@ -37,7 +38,7 @@ class Tournament(Sampled, kind="tournament"):
     No pair meets twice, and ``comparisons`` bounds them all. Candidates are ordered by Bradley-Terry strength, equal
     ones as they were; the score is the probability of beating another candidate, averaged over the others. A
     comparison that fails or cannot be read is recorded and counts for neither. When a budget is used up, the
-    comparisons there are decide; if there are none, the layer fails. Cost: 2 completions per comparison.
+    comparisons made so far decide; if there are none, the layer fails. Cost: 2 completions per comparison.
 
     Source: knockout and all pairs as in Chen et al. 2024 (arXiv:2411.19477); both orders as in Qin et al. 2023
     (Pairwise Ranking Prompting, arXiv:2306.17563); Swiss refinement as in Singh et al. 2026 (arXiv:2603.04304); pivots

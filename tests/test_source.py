@@ -80,12 +80,12 @@ SENTENCES = {
     "unknown technique": (
         changed("generate", "genrate"),
         "file.yaml:6: layers.0.genrate: unknown technique 'genrate'; did you mean 'generate'? "
-        "Known: critique, fuse, generate, rank, test, unit_tests, verify, vote.",
+        "Known: critique, fuse, generate, rank, test, tournament, unit_tests, verify, vote.",
     ),
     "unknown bare technique": (
         changed("- vote", "- vot"),
         "file.yaml:7: layers.1.vot: unknown technique 'vot'; did you mean 'vote'? "
-        "Known: critique, fuse, generate, rank, test, unit_tests, verify, vote.",
+        "Known: critique, fuse, generate, rank, test, tournament, unit_tests, verify, vote.",
     ),
     "unknown role": (
         changed("model: solver", "model: slover"),

@@ -257,8 +257,8 @@ async def ask(technique: dict[str, Any], model: ScriptedModel, values: Sequence[
 
 async def test_a_budget_that_ends_within_the_windows_leaves_the_order_so_far() -> None:
     technique = {"rank": {"model": "m", "window": 2, "step": 1}}
-    result = await ask(technique, ScriptedModel(perfect_judge), [1, 2, 3, 4], calls=4 + 2)
-    assert [candidate.text for candidate in result.candidates] == ["value 1", "value 4", "value 2", "value 3"]
+    result = await ask(technique, ScriptedModel(perfect_judge), [1, 2, 3, 4, 5], calls=5 + 2)
+    assert [int(candidate.text[6:]) for candidate in result.candidates] == [1, 2, 5, 3, 4]
     assert [failure.kind for failure in result.failures] == ["budget"]
     assert result.status == "budget"
 

@@ -33,7 +33,7 @@ def chance(one: float, other: float) -> float:
 def some_wins(draw: st.DrawFn, most: int = 8) -> tuple[int, dict[Pair, float]]:
     count = draw(st.integers(1, most))
     pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
-    points = st.sampled_from([0.25, 0.5, 1.0, 2.0, 7.0])
+    points = st.sampled_from([0.25, 0.5, 1.0, 2.0, 1000.0])
     return count, draw(st.dictionaries(st.sampled_from(pairs), points)) if pairs else {}
 
 
@@ -58,15 +58,26 @@ def test_one_win_with_the_prior_agrees_with_the_closed_form() -> None:
     assert chance(second, first) == pytest.approx(chance(first, 0) - 0.5)
 
 
-@given(some_wins())
-def test_it_is_the_fixed_point_of_minorisation(case: tuple[int, dict[Pair, float]]) -> None:
+@given(some_wins(), st.sampled_from([0.001, 0.5, 10.0]))
+def test_it_is_the_fixed_point_of_minorisation(case: tuple[int, dict[Pair, float]], prior: float) -> None:
     count, wins = case
-    gamma = [math.exp(strength) for strength in strengths(count, wins, prior=0.5)]
+    gamma = [math.exp(strength) for strength in strengths(count, wins, prior)]
     for i in range(count):
         met = {j: wins.get((i, j), 0) + wins.get((j, i), 0) for j in range(count) if j != i}
-        won = sum(points for pair, points in wins.items() if pair[0] == i) + 0.25
-        again = won / (sum(n / (gamma[i] + gamma[j]) for j, n in met.items()) + 0.5 / (gamma[i] + 1))
+        won = sum(points for pair, points in wins.items() if pair[0] == i) + prior / 2
+        again = won / (sum(n / (gamma[i] + gamma[j]) for j, n in met.items()) + prior / (gamma[i] + 1))
         assert gamma[i] == pytest.approx(again, rel=1e-5)
+
+
+def test_wins_of_very_different_weight_do_not_lead_astray() -> None:
+    """Whole Newton steps run away here, to where all chances are 0 or 1."""
+    wins = {(0, 5): 1.5, (6, 0): 0.75, (3, 4): 1e3, (3, 6): 10.0, (8, 2): 1.0, (3, 1): 10.0, (1, 4): 0.25}
+    found = strengths(9, {**wins, (7, 2): 0.25, (5, 7): 1e3}, prior=1e-3)
+    assert [round(strength, 3) for strength in found] == [
+        *(3.474, 3.142, -23.482),
+        *(19.998, -3.156, -3.453),
+        *(10.093, -17.269, 0.0),
+    ]
 
 
 @given(some_wins(), st.floats(0.01, 100))

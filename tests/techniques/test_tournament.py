@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from archon.architecture import Architecture
+from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
 from archon.models.base import Request
-from archon.state import Candidate, State
+from archon.state import Candidate, State, Task
 from archon.testing import ScriptedModel, rehearse
 from techniques import Tournament
 from tests.techniques.snapshot import check_snapshot
@@ -159,6 +161,28 @@ async def test_a_budget_that_ends_midway_leaves_the_order_so_far(method: str) ->
     assert sorted(candidate.text for candidate in result.candidates) == [f"value {value}" for value in (1, 2, 3, 4)]
     assert result.candidates[0].text != "value 1"
     assert all(candidate.score is not None for candidate in result.candidates)
+
+
+async def test_a_budget_that_one_comparison_exceeds_ends_the_tournament() -> None:
+    """Later rounds would fit, but would rest on a round that was not played."""
+    texts = ["x" * 3000, "y" * 3000, "short", "shorter"]
+    models = {"dealer": ScriptedModel(texts), "m": ScriptedModel("[1]")}
+    architecture = Architecture.model_validate(
+        {
+            "name": "a",
+            "models": {ref: {"use": "openai/x", "max_tokens": 20} for ref in models},
+            "layers": [
+                {"generate": {"model": "dealer", "n": 4}},
+                {"tournament": {"model": "m", "method": "knockout"}},
+            ],
+            "budget": {"tokens": 6000},
+        }
+    )
+    async with Engine(architecture, models=models) as engine:
+        result = await engine.run(Task.of("Which?"))
+    assert [candidate.text for candidate in result.candidates] == texts
+    assert len(models["m"].requests) == 2
+    assert [failure.kind for failure in result.failures] == ["budget"]
 
 
 async def test_a_budget_for_no_comparison_keeps_the_order() -> None:
