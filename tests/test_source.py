@@ -54,7 +54,7 @@ SENTENCES = {
     "unknown technique key in a parallel layer": (
         changed("- vote", "- [vote, {rank: {model: judge, kep: 2}}]"),
         "file.yaml:7: unknown key 'kep' in layers.1.1.rank; did you mean 'keep'? "
-        "Known: keep, max_tokens, model, prompt, temperature, top_p.",
+        "Known: keep, max_tokens, model, passes, prompt, step, temperature, top_p, window.",
     ),
     "unknown model key": (
         changed("temperature", "temprature"),
