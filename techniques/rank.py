@@ -1,17 +1,22 @@
-"""Order candidates by quality with one listwise judgement and keep the best."""
+"""Order candidates by quality with listwise judgements and keep the best."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from archon.concurrency import gather
+from archon.errors import BudgetExhausted, ModelError
 from archon.knobs import IntKnob
 from archon.state import Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
+from techniques.ranking.bradley_terry import agreed_order
+from techniques.ranking.listwise import shown_orders, windows
 
 PROMPT = """\
 Below are a question and {count} numbered responses to it.
@@ -31,44 +36,120 @@ CHAIN = re.compile(rf"{LINK}(?:\s*[>≻]\s*{LINK})+")
 
 
 class Rank(Sampled, kind="rank"):
-    """Order candidates by quality with one listwise judgement and keep the best.
+    """Order candidates by quality with listwise judgements and keep the best.
 
     The judge sees every candidate with the remarks on it. Candidates it leaves out follow in their earlier order;
-    a reply that names none is recorded and leaves the order as it was. Cost: 1 completion, none for one candidate.
+    a reply that names none is recorded and leaves the order as it was.
 
-    Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; listwise prompting as in Sun et al. 2023
-    (RankGPT, arXiv:2304.09542).
+    With several ``passes`` the list is judged that often, side by side: as it is, in reverse, shuffled, in reverse of
+    that, and so on, so that a judge's liking for some place in the prompt cancels. The order is then that of the mean
+    ranks (of the Bradley-Terry strengths, where windows let only some candidates meet).
+
+    A list longer than ``window`` is ranked in windows that slide from its back to its front, ``step`` places at a
+    time (half a window if not given): each reorders its candidates where they stand, and the best ``window - step``
+    of them move on to the next. A good judge finds that many of the best in one pass; the rest is roughly ordered.
+
+    A judgement that fails is recorded, and one that a budget does not bear ends its pass; the order is that of the
+    judgements there are, and the layer fails if there is none. Cost: 1 completion per pass and window (1 + ⌈(n -
+    window) / step⌉ windows for n candidates), none for one candidate.
+
+    Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; listwise prompting and windows as in Sun et
+    al. 2023 (RankGPT, arXiv:2304.09542); several orders as in Tang et al. 2023 (arXiv:2310.07712).
     """
 
-    calls: ClassVar[str] = "1"
+    calls: ClassVar[str] = "1 per pass and window"
 
     model: ModelRef
     keep: Annotated[int, Field(ge=1), IntKnob(1, 10)] = 5
+    passes: Annotated[int, Field(ge=1), IntKnob(1, 5)] = 1
+    window: Annotated[int | None, Field(ge=2)] = None
+    step: Annotated[int | None, Field(ge=1)] = None
     prompt: CandidatesPrompt = None
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        if self.step is not None and (self.window is None or self.step >= self.window):
+            raise ValueError("step must be smaller than window, or good candidates could not move on to the next one")
+        return self
 
     async def __call__(self, state: State, context: Context) -> State:
         """Put the candidates in the judge's order and keep the first ``keep``."""
-        if len(state.candidates) == 1:
+        count = len(state.candidates)
+        if count == 1:
             return state
-        prompt = render(
-            self.prompt or PROMPT,
-            count=str(len(state.candidates)),
-            question=as_shown(state).question,
-            candidates=listing(state.candidates),
-        )
-        (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)
-        order = parse_ranking(reply.text, len(state.candidates))
-        if order is None:
-            failure = Failure(context.layer, "parse", "the ranking names no candidate; the order was kept")
-            return state.with_candidates(state.candidates[: self.keep]).with_failures([failure])
-        return state.with_candidates(state.candidates[index] for index in order[: self.keep])
+        orders = shown_orders(count, self.passes, context.rng)
+        # The first pass draws as a single one does, so that more passes add to its sample.
+        branches = [context, *(context.fork(number) for number in range(1, self.passes))]
+        done = await gather(self._judge(state, order, branch) for order, branch in zip(orders, branches, strict=True))
+        rankings = [ranking for one in done for ranking in one.rankings]
+        errors = [error for one in done for error in one.errors]
+        if errors and not rankings:
+            raise errors[0]
+        order = done[0].order if self.passes == 1 else agreed_order(count, rankings)
+        failures = [Failure.of(context.layer, error) for error in errors]
+        unread = Failure(context.layer, "parse", "the ranking names no candidate; the order was kept")
+        failures += [unread] * sum(one.unread for one in done)
+        return state.with_candidates(state.candidates[index] for index in order[: self.keep]).with_failures(failures)
 
     def plan(self, candidates: int) -> Plan:
-        """One request about all of them, none about a single one."""
+        """One request per pass and window, none about a single candidate."""
         if candidates == 1:
             return Plan((), 1)
-        ask = Ask(self.model, words=self.prompt or PROMPT, reads=candidates, max_tokens=self.max_tokens)
-        return Plan((ask,), min(self.keep, candidates))
+        asks = tuple(
+            Ask(
+                self.model,
+                requests=self.passes,
+                step=number,
+                words=self.prompt or PROMPT,
+                reads=end - start,
+                max_tokens=self.max_tokens,
+            )
+            for number, (start, end) in enumerate(windows(candidates, self.window, self.step))
+        )
+        return Plan(asks, min(self.keep, candidates))
+
+    async def _judge(self, state: State, order: Sequence[int], context: Context) -> _Pass:
+        """One pass over the candidates, which stand in ``order``."""
+        done = _Pass(list(order))
+        for start, end in windows(len(order), self.window, self.step):
+            shown = done.order[start:end]
+            prompt = render(
+                self.prompt or PROMPT,
+                count=str(len(shown)),
+                question=as_shown(state).question,
+                candidates=listing([state.candidates[index] for index in shown]),
+            )
+            try:
+                (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)
+            except ModelError as error:
+                done.errors.append(error)
+                if isinstance(error, BudgetExhausted):
+                    break
+                continue
+            ranking = parse_ranking(reply.text, len(shown))
+            if ranking is None:
+                done.unread += 1
+                continue
+            done.order[start:end] = [shown[index] for index in ranking]
+            done.rankings.append(done.order[start:end])
+        return done
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over the candidates.
+
+    Attributes:
+        order: The positions of the candidates, best first as far as was judged.
+        rankings: What each window was ranked to.
+        errors: Judgements that failed.
+        unread: How many judgements could not be read.
+    """
+
+    order: list[int]
+    rankings: list[list[int]] = field(default_factory=list)
+    errors: list[ModelError] = field(default_factory=list)
+    unread: int = 0
 
 
 def parse_ranking(reply: str, count: int) -> list[int] | None:

@@ -20,7 +20,7 @@ from archon.cost import Price
 from archon.models.spec import ModelSpec
 from archon.schema import architecture_schema
 from archon.source import dump_architecture, load_architecture, parse_architecture
-from techniques import Critique, Fuse, Generate, Rank, UnitTests, Verify, Vote
+from techniques import Critique, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
 from tests.test_source import CONFIGS, SENTENCES, YAML_TEXT, changed
 
 
@@ -93,6 +93,10 @@ GENERATE = st.builds(
 OTHER = st.one_of(
     st.builds(Critique, model=ROLE, prompt=PROMPT, **SAMPLED),
     st.builds(Rank, model=ROLE, keep=POSITIVE, prompt=PROMPT, **SAMPLED),
+    st.builds(Rank, model=ROLE, passes=POSITIVE, window=st.integers(9, 99), step=st.integers(1, 8)),
+    st.builds(
+        Tournament, model=ROLE, method=st.sampled_from(["swiss", "pivot"]), comparisons=POSITIVE, pivots=POSITIVE
+    ),
     st.builds(Fuse, model=ROLE, n=POSITIVE, length_control=st.booleans(), prompt=PROMPT, **SAMPLED),
     st.builds(Verify, model=ROLE, first_k=st.none() | POSITIVE, prompt=PROMPT, **SAMPLED),
     st.builds(UnitTests, model=ROLE, n=POSITIVE, show=st.booleans(), prompt=PROMPT, **SAMPLED),

@@ -58,6 +58,10 @@ def test_a_range_is_a_range(cls: type[BaseModel], field: str, knob: Knob) -> Non
 
 
 def test_knobs_are_found_on_the_fields_that_declare_them() -> None:
-    assert knobs_of(Rank) == {"temperature": FloatKnob(0.0, 1.5), "keep": IntKnob(1, 10)}
+    assert knobs_of(Rank) == {
+        "temperature": FloatKnob(0.0, 1.5),
+        "keep": IntKnob(1, 10),
+        "passes": IntKnob(1, 5),
+    }
     assert knobs_of(Generate)["n"] == IntKnob(1, 64, log=True)
     assert knobs_of(Vote) == {}

@@ -54,7 +54,7 @@ SENTENCES = {
     "unknown technique key in a parallel layer": (
         changed("- vote", "- [vote, {rank: {model: judge, kep: 2}}]"),
         "file.yaml:7: unknown key 'kep' in layers.1.1.rank; did you mean 'keep'? "
-        "Known: keep, max_tokens, model, prompt, temperature, top_p.",
+        "Known: keep, max_tokens, model, passes, prompt, step, temperature, top_p, window.",
     ),
     "unknown model key": (
         changed("temperature", "temprature"),
@@ -80,12 +80,12 @@ SENTENCES = {
     "unknown technique": (
         changed("generate", "genrate"),
         "file.yaml:6: layers.0.genrate: unknown technique 'genrate'; did you mean 'generate'? "
-        "Known: critique, fuse, generate, rank, test, unit_tests, verify, vote.",
+        "Known: critique, fuse, generate, rank, test, tournament, unit_tests, verify, vote.",
     ),
     "unknown bare technique": (
         changed("- vote", "- vot"),
         "file.yaml:7: layers.1.vot: unknown technique 'vot'; did you mean 'vote'? "
-        "Known: critique, fuse, generate, rank, test, unit_tests, verify, vote.",
+        "Known: critique, fuse, generate, rank, test, tournament, unit_tests, verify, vote.",
     ),
     "unknown role": (
         changed("model: solver", "model: slover"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archon.models.base import Request
 from archon.testing import TechniqueConformance
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
+from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
 from techniques.verify import VERDICT
 
 
@@ -13,6 +13,14 @@ def _judge(request: Request, index: int) -> str:
     if request.messages[-1].content != VERDICT:
         return f"Two and two make four, says check {request.wire_seed()}."
     return "[Correct]" if "is 4" in request.messages[-3].content else "[Incorrect]"
+
+
+def _prefer_4(request: Request, index: int) -> str:
+    """Prefers the response that says 4, wherever it stands."""
+    first, _, second = request.messages[-1].content.partition("\n\n[2]\n")
+    if ("is 4" in first) == ("is 4" in second):
+        return f"Both are alike, says comparison {request.wire_seed()}.\n[tie]"
+    return "Four is right.\n" + ("[1]" if "is 4" in first else "[2]")
 
 
 class TestGenerate(TechniqueConformance):
@@ -44,6 +52,31 @@ class TestCritiqueFollowingUp(TechniqueConformance):
 class TestRank(TechniqueConformance):
     technique = Rank(model="m", keep=2)
     script = staticmethod(lambda request, index: "[3] > [1] > [2]")
+
+
+class TestRankInPasses(TechniqueConformance):
+    technique = Rank(model="m", keep=2, passes=3, window=2)
+    script = staticmethod(lambda request, index: "[2] > [1]")
+
+
+class TestTournament(TechniqueConformance):
+    technique = Tournament(model="m", keep=2)
+    script = staticmethod(_prefer_4)
+
+
+class TestTournamentOfAllPairs(TechniqueConformance):
+    technique = Tournament(model="m", method="all_pairs", comparisons=2)
+    script = staticmethod(_prefer_4)
+
+
+class TestTournamentByKnockout(TechniqueConformance):
+    technique = Tournament(model="m", method="knockout")
+    script = staticmethod(_prefer_4)
+
+
+class TestTournamentWithPivots(TechniqueConformance):
+    technique = Tournament(model="m", method="pivot", pivots=2)
+    script = staticmethod(_prefer_4)
 
 
 class TestFuse(TechniqueConformance):

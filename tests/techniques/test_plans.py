@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon.technique import Plan, Technique, techniques
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
+from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +18,17 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
     st.builds(Generate, model=st.lists(st.sampled_from("abc"), min_size=1).map(tuple), n=st.integers(1, 9)),
     st.builds(Critique, model=st.just("a")),
     st.builds(Rank, model=st.just("a"), keep=st.integers(1, 9)),
+    st.builds(
+        Rank, model=st.just("a"), passes=st.integers(1, 4), window=st.integers(4, 9), step=st.none() | st.integers(1, 3)
+    ),
+    st.builds(
+        Tournament,
+        model=st.just("a"),
+        method=st.sampled_from(["swiss", "all_pairs", "knockout", "pivot"]),
+        comparisons=st.none() | st.integers(1, 99),
+        pivots=st.integers(1, 9),
+        keep=st.integers(1, 9),
+    ),
     st.builds(Fuse, model=st.just("a"), n=st.integers(1, 9)),
     st.builds(Verify, model=st.just("a"), first_k=st.none() | st.integers(1, 9)),
     st.builds(UnitTests, model=st.just("a"), n=st.integers(1, 9)),
@@ -64,9 +75,10 @@ def test_verifying_has_two_steps_and_stops_early_where_it_may() -> None:
 
 def test_nobody_judges_a_single_candidate() -> None:
     assert plan_of(Rank(model="a"), 1) == Plan((), 1)
+    assert plan_of(Tournament(model="a"), 1) == Plan((), 1)
 
 
-@pytest.mark.parametrize("kind", ["critique", "fuse", "generate", "rank", "verify", "vote"])
+@pytest.mark.parametrize("kind", ["critique", "fuse", "generate", "rank", "tournament", "verify", "vote"])
 def test_the_readme_gives_the_same_formula(kind: str) -> None:
     row = re.search(rf"^\| `{kind}` \|.*\| (.+) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert row is not None
