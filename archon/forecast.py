@@ -244,7 +244,9 @@ class _Step:
             before = asked[-1][1] if asked and ask.goes_on else None
             observed = Observed() if self._profile is None else self._profile.of(target.key, self._kind)
             several = target.multiple and ask.draws > 1
-            assumed = self._prompt(ask, before) + (0 if before else ask.replies * self._reply([u for _, u in asked]))
+            assumed = self._prompt(ask, before)
+            if ask.replies and not before:
+                assumed += ask.replies * self._reply([use for other, use in asked if other.step < ask.step])
             use = Use(
                 target=target,
                 kind=self._kind,

@@ -69,8 +69,10 @@ class Debate(Panel, kind="debate"):
             last |= {i: outcome for i, outcome in zip(last, outcomes, strict=True) if isinstance(outcome, Candidate)}
             debated = keep(debated, outcomes, context).with_candidates(last.values())
         if self.judge is not None:
-            verdict = await draw(context, self.judge, fusing(debated, None), **self.overrides)
-            debated = keep(debated, verdict, context)
+            (verdict,) = await draw(context, self.judge, fusing(debated, None), **self.overrides)
+            debated = keep(debated, [verdict], context)
+            if isinstance(verdict, Candidate):
+                return debated
         return await Vote()(debated, context)
 
     def plan(self, candidates: int) -> Plan:

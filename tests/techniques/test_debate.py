@@ -60,10 +60,12 @@ def test_agents_can_be_convinced() -> None:
     assert winner.score == 1.0
 
 
-def test_a_judge_writes_the_answer() -> None:
-    models = {"a": _stubborn("a", "is 4"), "j": _stubborn("j", "judged")}
+@pytest.mark.parametrize("verdict", ["is 5", "none of them"])
+def test_a_judge_writes_the_answer(verdict: str) -> None:
+    models = {"a": _stubborn("a", "is 4"), "j": _stubborn("j", verdict)}
     state = rehearse(Debate(model="a", n=2, judge="j"), models, answer="math").state
-    assert state.candidates == (Candidate("judged", "1.debate/j#0"),)
+    assert state.candidates == (Candidate(verdict, "1.debate/j#0"),)
+    assert not state.failures
 
 
 def test_without_its_judge_the_majority_decides() -> None:

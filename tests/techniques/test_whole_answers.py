@@ -78,7 +78,7 @@ def test_panels_make_exactly_the_calls_of_their_formula_and_never_share_a_draw(p
 @pytest.mark.parametrize("technique", ALL, ids=IDS)
 def test_equal_replies_never_lead_to_shared_draws(technique: Technique) -> None:
     candidates = [Candidate("is 4", "a"), Candidate("is 4", "b")]
-    for reply in (ITEMS, "is 4"):
+    for reply in (ITEMS, "is 4", ""):
         model = ScriptedModel(reply)
         rehearse(technique, model, candidates=candidates if technique.needs_candidates else (), answer="math")
         assert len(set(model.draws())) == len(model.draws()) > 0
