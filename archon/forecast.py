@@ -229,11 +229,13 @@ class _Step:
         flow, most = self._flow, self._profile is None
         candidates = self._plan.bound if most else self._plan.candidates
         made = [use for ask, use in self._asked if ask.makes == "candidates" and use.calls]
+        said = sum(use.samples * use.completion for ask, use in self._asked if ask.makes == "remarks" and use.calls)
         if made:
             longest = max(use.completion for use in made)
             mean = sum(use.samples * use.completion for use in made) / sum(use.samples for use in made)
+            if most and self._plan.keeps:
+                return _Flow(candidates, max(longest, flow.text), flow.remarks + said)
             return _Flow(candidates, longest if most else mean)
-        said = sum(use.samples * use.completion for ask, use in self._asked if ask.makes == "remarks" and use.calls)
         # A few candidates may have most of the remarks.
         share = 1.0 if most else min(1.0, candidates / flow.candidates) if flow.candidates else 0.0
         return _Flow(candidates, flow.text, flow.remarks * share + said)
@@ -246,6 +248,8 @@ class _Step:
             observed = Observed() if self._profile is None else self._profile.of(target.key, self._kind)
             several = target.multiple and ask.draws > 1
             assumed = self._prompt(ask, before)
+            if ask.replies and not before:
+                assumed += ask.replies * self._reply([use for other, use in asked if other.step < ask.step])
             use = Use(
                 target=target,
                 kind=self._kind,
@@ -279,13 +283,20 @@ class _Step:
         if before is not None:
             added = words + 2 * MESSAGE_TOKENS if most else words / BYTES_PER_TOKEN
             return before.assumed + before.completion + added
-        text = self._size.bytes + words + ask.reads * LISTING_BYTES
+        text = self._size.bytes * ask.times + words + (ask.reads + ask.replies) * LISTING_BYTES
         template = TEMPLATE_TOKENS + MESSAGE_TOKENS * (self._size.messages + 1)
         tokens = text + template if most else text / BYTES_PER_TOKEN
         if not ask.reads:
             return tokens
         remarks = self._flow.remarks if ask.remarks else 0.0
         return tokens + ask.reads * self._flow.text + remarks * (1.0 if most else ask.reads / self._flow.candidates)
+
+    def _reply(self, asked: Sequence[Use]) -> float:
+        """The tokens of a reply to earlier steps: the longest there can be, or those of the average."""
+        if self._profile is None:
+            return max((use.completion for use in asked), default=0.0)
+        samples = sum(use.samples for use in asked)
+        return sum(use.samples * use.completion for use in asked) / samples if samples else 0.0
 
     def _correction(self, target: Target, observed: Observed) -> float:
         """How many prompt tokens there really were for one that was assumed."""

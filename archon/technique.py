@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from archon.errors import ConfigError
 from archon.knobs import FloatKnob
@@ -47,6 +47,21 @@ ModelRef = Annotated[str, Field(min_length=1), ModelRole()]
 """The name of an entry of the architecture's ``models``, or a model by itself such as ``openai/gpt-4o-mini``."""
 
 
+def _one_or_several(value: Any) -> Any:
+    """Refuse the rest in one sentence instead of one per branch of the union."""
+    refs = [value] if isinstance(value, str) else value
+    if not isinstance(refs, list | tuple) or not refs or not all(isinstance(ref, str) and ref for ref in refs):
+        raise ValueError("name one model or a list of them")
+    return value
+
+
+ModelRefs = Annotated[
+    ModelRef | Annotated[tuple[ModelRef, ...], Field(min_length=1)],
+    BeforeValidator(_one_or_several),
+]
+"""One model or several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Equal requests that a technique makes on one task.
@@ -60,6 +75,8 @@ class Ask:
         words: What the technique itself says in the prompt, besides the caller's conversation.
         reads: How many candidates stand in the prompt.
         remarks: Whether the remarks on them stand there too.
+        replies: How many replies to the technique's earlier steps stand there, where it does not go on.
+        times: How often the question stands there, where it does not go on.
         goes_on: Whether the prompt is that of the step before and its reply, with ``words`` after it.
         max_tokens: The most tokens of one completion, where the technique decides that.
         makes: What becomes of the replies: new candidates, remarks on those there are, or neither.
@@ -73,6 +90,8 @@ class Ask:
     words: str = ""
     reads: int = 0
     remarks: bool = True
+    replies: int = 0
+    times: int = 1
     goes_on: bool = False
     max_tokens: int | None = None
     makes: Literal["candidates", "remarks", "nothing"] = "nothing"
@@ -91,11 +110,13 @@ class Plan:
         asks: Its requests, earlier steps first.
         candidates: How many candidates it is expected to leave.
         most_candidates: How many it may leave; as many as expected if not given.
+        keeps: Whether candidates that reach it may be left although it makes new ones.
     """
 
     asks: tuple[Ask, ...]
     candidates: int
     most_candidates: int | None = None
+    keeps: bool = False
 
     @property
     def samples(self) -> int:
@@ -217,14 +238,15 @@ class Technique(BaseModel, ABC):
         """Every model the technique names, as (field path, reference)."""
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
-            if ModelRole() in info.metadata:
+            named = ModelRole() in info.metadata or name in self._model_lists()
+            if named and isinstance(value, str):
                 yield name, value
-            elif name in self._model_lists():
+            elif named and value is not None:
                 yield from ((f"{name}.{i}", ref) for i, ref in enumerate(value))
 
     @classmethod
     def _model_lists(cls) -> frozenset[str]:
-        """Fields that hold several model references."""
+        """Fields that may hold several model references, or none."""
         return frozenset(
             name
             for name, info in cls.model_fields.items()

@@ -162,6 +162,7 @@ def rehearse(
     tests_shown: bool = False,
     task: Task | None = None,
     answer: str | Mapping[str, Any] = "text",
+    budget: Mapping[str, float] | None = None,
     seed: int = 0,
     copies: int = 1,
 ) -> Rehearsal:
@@ -175,6 +176,7 @@ def rehearse(
         tests_shown: Whether those are to be shown to models.
         task: The task.
         answer: The architecture's answer format.
+        budget: What the technique may spend.
         seed: The run's seed.
         copies: How many equal components run side by side in the layer.
 
@@ -194,6 +196,7 @@ def rehearse(
                 curtain,
             ],
             "answer": answer,
+            "budget": budget,
         }
     )
 

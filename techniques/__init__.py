@@ -1,13 +1,47 @@
 """The built-in techniques, one file each. Importing this package registers them."""
 
+from techniques.chain_of_verification import ChainOfVerification
 from techniques.critique import Critique
+from techniques.debate import Debate
 from techniques.evaluate_tests import EvaluateTests
 from techniques.fuse import Fuse
 from techniques.generate import Generate
+from techniques.mixture_of_agents import MixtureOfAgents
+from techniques.multi_persona import MultiPersona
+from techniques.organize import Organize
+from techniques.plan_search import PlanSearch
 from techniques.rank import Rank
+from techniques.re_read import ReRead
+from techniques.reflect import Reflect
+from techniques.round_trip import RoundTrip
+from techniques.self_refine import SelfRefine
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
+from techniques.universal_self_consistency import UniversalSelfConsistency
 from techniques.verify import Verify
 from techniques.vote import Vote
+from techniques.workers import Workers
 
-__all__ = ["Critique", "EvaluateTests", "Fuse", "Generate", "Rank", "Tournament", "UnitTests", "Verify", "Vote"]
+__all__ = [
+    "ChainOfVerification",
+    "Critique",
+    "Debate",
+    "EvaluateTests",
+    "Fuse",
+    "Generate",
+    "MixtureOfAgents",
+    "MultiPersona",
+    "Organize",
+    "PlanSearch",
+    "Rank",
+    "ReRead",
+    "Reflect",
+    "RoundTrip",
+    "SelfRefine",
+    "Tournament",
+    "UnitTests",
+    "UniversalSelfConsistency",
+    "Verify",
+    "Vote",
+    "Workers",
+]

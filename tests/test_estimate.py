@@ -133,6 +133,27 @@ class TestCalls:
         assert [layer.figures.calls for layer in estimated.layers] == [4, 2, 1]
         assert [layer.at_most.calls for layer in estimated.layers] == [4, 8, 1]
 
+    def test_later_rounds_read_the_replies_of_earlier_ones(self) -> None:
+        settings = {"model": ["m", "short"], "n": 2, "rounds": 2, "aggregator": "m"}
+        mixture = cold(stack({"mixture_of_agents": settings}, short=model(max_tokens=60)))
+        own = 400 + len(FUSE.encode()) + 4 * LISTING_BYTES
+        assert mixture.each.prompt == pytest.approx(4 * 100 + 5 * (own / 4 + 4 * 80))
+        template = TEMPLATE_TOKENS + 2 * MESSAGE_TOKENS
+        assert mixture.at_most.prompt == 4 * (400 + template) + 5 * (own + template + 4 * 100)
+
+    def test_a_question_that_stands_twice_counts_twice(self) -> None:
+        estimated = cold(stack({"re_read": {"model": "m", "prompt": "{question}{question}"}}))
+        assert estimated.each.prompt == (2 * 400 + len("{question}{question}")) / 4
+
+    def test_what_may_be_kept_may_be_longer_than_what_is_new(self) -> None:
+        refine = {"self_refine": {"model": "short", "rounds": 1}}
+        layers = ({"critique": {"model": "m"}}, refine, {"fuse": {"model": "m"}})
+        fuse = cold(stack({"generate": {"model": "m"}}, *layers, short=model(max_tokens=10))).layers[-1]
+        own = 400 + len(FUSE.encode()) + LISTING_BYTES
+        assert fuse.figures.prompt == pytest.approx(own / 4 + 10)
+        # The remarks are the reply about all and the one about this one.
+        assert fuse.at_most.prompt == own + TEMPLATE_TOKENS + 2 * MESSAGE_TOKENS + 100 + 2 * 100
+
 
 class TestPrices:
     def test_dollars_follow_from_tokens(self) -> None:
@@ -284,8 +305,31 @@ def test_when_all_goes_well_calls_are_as_planned_and_afterwards_tokens_too(layer
     assert taught.completion == pytest.approx(sum(result.totals.usage.completion for result in results))
 
 
-@settings(max_examples=40, deadline=None)
-@given(LAYERS, st.integers(0, 2**20))
+PANEL = {"model": ["m", "m"], "n": 2, "rounds": 2}
+WHOLE_ANSWERS = st.lists(
+    st.sampled_from(
+        [
+            {"mixture_of_agents": {**PANEL, "aggregator": "m"}},
+            {"debate": {**PANEL, "judge": "m"}},
+            {"workers": {**PANEL, "piece": 50}},
+            {"re_read": {"model": "m", "n": 2}},
+            {"organize": {"model": "m", "n": 2}},
+            {"plan_search": {"model": "m", "n": 2}},
+            {"multi_persona": {"model": "m"}},
+            {"self_refine": {"model": "m", "rounds": 2}},
+            {"reflect": {"model": "m", "rounds": 2}},
+            {"chain_of_verification": {"model": "m"}},
+            {"round_trip": {"model": "m"}},
+            {"universal_self_consistency": {"model": "m"}},
+            {"fuse": {"model": "m"}},
+        ]
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LAYERS | WHOLE_ANSWERS, st.integers(0, 2**20))
 def test_nothing_exceeds_the_most_there_can_be(layers: list[Any], seed: int) -> None:
     """Whatever the model says, as long as it keeps to its limit."""
     said = ["", "[1] " * 10, "[Incorrect]", "[Correct]", "[1]\nfine\n[2]\nbad", "word " * 100]

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from archon.models.base import Request
 from archon.testing import TechniqueConformance
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
+from techniques import (
+    ChainOfVerification,
+    Critique,
+    Debate,
+    EvaluateTests,
+    Fuse,
+    Generate,
+    MixtureOfAgents,
+    MultiPersona,
+    Organize,
+    PlanSearch,
+    Rank,
+    Reflect,
+    ReRead,
+    RoundTrip,
+    SelfRefine,
+    Tournament,
+    UnitTests,
+    UniversalSelfConsistency,
+    Verify,
+    Vote,
+    Workers,
+)
 from techniques.verify import VERDICT
 
 
@@ -121,3 +143,83 @@ class TestEvaluateTestsFirst(TechniqueConformance):
 
 class TestVote(TechniqueConformance):
     technique = Vote()
+
+
+def _numbered(request: Request, index: int) -> str:
+    """As many numbered items as any prompt asks for."""
+    return "\n".join(f"[{number}] item {number} of {request.wire_seed()}" for number in range(1, 6))
+
+
+class TestReRead(TechniqueConformance):
+    technique = ReRead(model=("a", "b"), n=2)
+    candidates = ()
+
+
+class TestMixtureOfAgents(TechniqueConformance):
+    technique = MixtureOfAgents(model=("a", "b"), n=2, rounds=3, aggregator="c")
+    candidates = ()
+
+
+class TestDebate(TechniqueConformance):
+    technique = Debate(model=("a", "b"), n=2, rounds=3)
+    candidates = ()
+
+
+class TestDebateWithJudge(TechniqueConformance):
+    technique = Debate(model="a", judge="b")
+    candidates = ()
+
+
+class TestWorkers(TechniqueConformance):
+    technique = Workers(model=("a", "b"), n=2, rounds=2)
+    candidates = ()
+
+
+class TestOrganize(TechniqueConformance):
+    technique = Organize(model="m", n=3)
+    candidates = ()
+
+
+class TestPlanSearch(TechniqueConformance):
+    technique = PlanSearch(model="m", n=3)
+    script = staticmethod(_numbered)
+    candidates = ()
+
+
+class TestMultiPersona(TechniqueConformance):
+    technique = MultiPersona(model="m")
+    script = staticmethod(_numbered)
+    candidates = ()
+
+
+class TestMultiPersonaGiven(TechniqueConformance):
+    technique = MultiPersona(model="m", personas=("A doctor.", "A lawyer."))
+    candidates = ()
+
+
+class TestUniversalSelfConsistency(TechniqueConformance):
+    technique = UniversalSelfConsistency(model="m")
+    script = staticmethod(lambda request, index: "Most say 4.\n[3]")
+
+
+class TestSelfRefine(TechniqueConformance):
+    technique = SelfRefine(model="m", rounds=2)
+    script = staticmethod(lambda request, index: "[Stop]" if "is 5" in str(request) else f"no {request.wire_seed()}")
+    planned = staticmethod(lambda request, index: f"no {request.wire_seed()}\n[Revise]")
+
+
+class TestReflect(TechniqueConformance):
+    technique = Reflect(model="m", rounds=2)
+    script = staticmethod(lambda request, index: "[Stop]" if "is 5" in str(request) else f"no {request.wire_seed()}")
+    planned = staticmethod(lambda request, index: f"no {request.wire_seed()}\n[Revise]")
+
+
+class TestChainOfVerification(TechniqueConformance):
+    technique = ChainOfVerification(model="m", questions=2)
+    script = staticmethod(_numbered)
+
+
+class TestRoundTrip(TechniqueConformance):
+    technique = RoundTrip(model="m")
+    script = staticmethod(lambda request, index: "The answer is 5.")
+    planned = staticmethod(lambda request, index: "is 5" if "is 5" in str(request) else "is 4, or so")

@@ -10,7 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon.technique import Plan, Technique, techniques
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
+from techniques import (
+    ChainOfVerification,
+    Critique,
+    Debate,
+    EvaluateTests,
+    Fuse,
+    Generate,
+    MixtureOfAgents,
+    MultiPersona,
+    Organize,
+    PlanSearch,
+    Rank,
+    Reflect,
+    ReRead,
+    RoundTrip,
+    SelfRefine,
+    Tournament,
+    UnitTests,
+    UniversalSelfConsistency,
+    Verify,
+    Vote,
+    Workers,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +61,30 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
         first_k=st.none() | st.integers(1, 9),
     ),
     st.builds(Vote),
+    st.builds(ReRead, model=st.sampled_from(["a", ("a", "b")]), n=st.integers(1, 4)),
+    st.builds(
+        MixtureOfAgents,
+        model=st.sampled_from(["a", ("a", "b")]),
+        n=st.integers(1, 4),
+        rounds=st.integers(1, 4),
+        aggregator=st.just("c"),
+    ),
+    st.builds(
+        Debate,
+        model=st.sampled_from(["a", ("a", "b")]),
+        n=st.integers(1, 4),
+        rounds=st.integers(1, 4),
+        judge=st.sampled_from([None, "c"]),
+    ),
+    st.builds(Workers, model=st.sampled_from(["a", ("a", "b")]), n=st.integers(1, 4), rounds=st.integers(1, 4)),
+    st.builds(Organize, model=st.just("a"), n=st.integers(1, 4)),
+    st.builds(PlanSearch, model=st.just("a"), n=st.integers(1, 4)),
+    st.builds(MultiPersona, model=st.just("a"), personas=st.sampled_from([(), ("x",), ("x", "y")])),
+    st.builds(UniversalSelfConsistency, model=st.just("a")),
+    st.builds(SelfRefine, model=st.just("a"), rounds=st.integers(1, 4)),
+    st.builds(Reflect, model=st.just("a"), rounds=st.integers(1, 4)),
+    st.builds(ChainOfVerification, model=st.just("a"), questions=st.integers(1, 4)),
+    st.builds(RoundTrip, model=st.just("a")),
 )
 
 
@@ -78,7 +124,30 @@ def test_nobody_judges_a_single_candidate() -> None:
     assert plan_of(Tournament(model="a"), 1) == Plan((), 1)
 
 
-@pytest.mark.parametrize("kind", ["critique", "fuse", "generate", "rank", "tournament", "verify", "vote"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "chain_of_verification",
+        "critique",
+        "debate",
+        "fuse",
+        "generate",
+        "mixture_of_agents",
+        "multi_persona",
+        "organize",
+        "plan_search",
+        "rank",
+        "re_read",
+        "reflect",
+        "round_trip",
+        "self_refine",
+        "tournament",
+        "universal_self_consistency",
+        "verify",
+        "vote",
+        "workers",
+    ],
+)
 def test_the_readme_gives_the_same_formula(kind: str) -> None:
     row = re.search(rf"^\| `{kind}` \|.*\| (.+) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert row is not None

@@ -5,18 +5,14 @@ import random
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from archon.architecture import Architecture
-from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
 from archon.models.base import Request
-from archon.result import Result
 from archon.state import Candidate, State, Task
 from archon.testing import ScriptedModel, rehearse
 from techniques import Rank
@@ -240,33 +236,22 @@ def test_passes_that_fail_are_recorded_and_the_others_decide() -> None:
     assert {(failure.layer, failure.kind) for failure in state.failures} == {("1.rank", "call"), ("1.rank", "parse")}
 
 
-async def ask(technique: dict[str, Any], model: ScriptedModel, values: Sequence[int], calls: int) -> Result:
-    """Generate candidates with these values, one call each, and rank them under a budget."""
-    dealer = ScriptedModel([f"value {value}" for value in values])
-    architecture = Architecture.model_validate(
-        {
-            "name": "a",
-            "models": {"m": {"use": "openai/x", "max_tokens": 20}, "dealer": {"use": "openai/y", "max_tokens": 20}},
-            "layers": [{"generate": {"model": "dealer", "n": len(values)}}, technique],
-            "budget": {"calls": calls},
-        }
+def test_a_budget_that_ends_within_the_windows_leaves_the_order_so_far() -> None:
+    technique = Rank(model="m", window=2, step=1)
+    rehearsal = rehearse(
+        technique, ScriptedModel(perfect_judge), candidates=candidates_of([1, 2, 3, 4, 5]), budget={"calls": 2}
     )
-    async with Engine(architecture, models={"m": model, "dealer": dealer}) as engine:
-        return await engine.run(Task.of("Which is most?"))
+    assert values_of(rehearsal.state) == [1, 2, 5, 3, 4]
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]
+    assert rehearsal.result.status == "budget"
 
 
-async def test_a_budget_that_ends_within_the_windows_leaves_the_order_so_far() -> None:
-    technique = {"rank": {"model": "m", "window": 2, "step": 1}}
-    result = await ask(technique, ScriptedModel(perfect_judge), [1, 2, 3, 4, 5], calls=5 + 2)
-    assert [int(candidate.text[6:]) for candidate in result.candidates] == [1, 2, 5, 3, 4]
-    assert [failure.kind for failure in result.failures] == ["budget"]
-    assert result.status == "budget"
-
-
-async def test_a_budget_for_no_judgement_keeps_the_order() -> None:
-    result = await ask({"rank": {"model": "m", "passes": 2}}, ScriptedModel(perfect_judge), [1, 2, 3], calls=3)
-    assert [candidate.text for candidate in result.candidates] == ["value 1", "value 2", "value 3"]
-    assert [failure.kind for failure in result.failures] == ["budget"]
+def test_a_budget_for_no_judgement_keeps_the_order() -> None:
+    technique = Rank(model="m", passes=2, max_tokens=20)
+    candidates = candidates_of([1, 2, 3])
+    rehearsal = rehearse(technique, ScriptedModel(perfect_judge), candidates=candidates, budget={"tokens": 1})
+    assert values_of(rehearsal.state) == [1, 2, 3]
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]
 
 
 @pytest.mark.parametrize("fields", [{"step": 2}, {"window": 3, "step": 3}])

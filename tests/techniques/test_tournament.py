@@ -8,15 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from archon.architecture import Architecture
-from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
 from archon.models.base import Request
-from archon.state import Candidate, State, Task
+from archon.state import Candidate, State
 from archon.testing import ScriptedModel, rehearse
 from techniques import Tournament
 from tests.techniques.snapshot import check_snapshot
-from tests.techniques.test_rank import ask, candidates_of, values_in, values_of
+from tests.techniques.test_rank import candidates_of, values_in, values_of
 
 Method = Literal["swiss", "all_pairs", "knockout", "pivot"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -149,46 +147,38 @@ def test_methods_share_the_samples_of_a_comparison() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_budget_that_ends_midway_leaves_the_order_so_far(method: str) -> None:
-    technique = {"tournament": {"model": "m", "method": method}}
+def test_a_budget_that_ends_midway_leaves_the_order_so_far(method: Method) -> None:
     model = ScriptedModel(perfect_judge)
-    result = await ask(technique, model, [1, 4, 3, 2], calls=4 + 5)
-    assert result.status == "budget"
+    technique = Tournament(model="m", method=method)
+    rehearsal = rehearse(technique, model, candidates=candidates_of([1, 4, 3, 2]), budget={"calls": 5})
+    assert rehearsal.result.status == "budget"
     assert len(model.draws()) <= 5
-    (failure,) = result.failures
+    (failure,) = rehearsal.state.failures
     assert failure.kind == "budget"
     assert "rests on 2 comparisons" in failure.reason
-    assert sorted(candidate.text for candidate in result.candidates) == [f"value {value}" for value in (1, 2, 3, 4)]
-    assert result.candidates[0].text != "value 1"
-    assert all(candidate.score is not None for candidate in result.candidates)
+    assert sorted(values_of(rehearsal.state)) == [1, 2, 3, 4]
+    assert values_of(rehearsal.state)[0] != 1
+    assert all(candidate.score is not None for candidate in rehearsal.state.candidates)
 
 
-async def test_a_budget_that_one_comparison_exceeds_ends_the_tournament() -> None:
+def test_a_budget_that_one_comparison_exceeds_ends_the_tournament() -> None:
     """Later rounds would fit, but would rest on a round that was not played."""
     texts = ["x" * 3000, "y" * 3000, "short", "shorter"]
-    models = {"dealer": ScriptedModel(texts), "m": ScriptedModel("[1]")}
-    architecture = Architecture.model_validate(
-        {
-            "name": "a",
-            "models": {ref: {"use": "openai/x", "max_tokens": 20} for ref in models},
-            "layers": [
-                {"generate": {"model": "dealer", "n": 4}},
-                {"tournament": {"model": "m", "method": "knockout"}},
-            ],
-            "budget": {"tokens": 6000},
-        }
-    )
-    async with Engine(architecture, models=models) as engine:
-        result = await engine.run(Task.of("Which?"))
-    assert [candidate.text for candidate in result.candidates] == texts
-    assert len(models["m"].requests) == 2
-    assert [failure.kind for failure in result.failures] == ["budget"]
+    model = ScriptedModel("[1]")
+    technique = Tournament(model="m", method="knockout", max_tokens=20)
+    candidates = [Candidate(text, text) for text in texts]
+    rehearsal = rehearse(technique, model, candidates=candidates, budget={"tokens": 6000})
+    assert [candidate.text for candidate in rehearsal.state.candidates] == texts
+    assert len(model.requests) == 2
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]
 
 
-async def test_a_budget_for_no_comparison_keeps_the_order() -> None:
-    result = await ask({"tournament": {"model": "m"}}, ScriptedModel(perfect_judge), [1, 2, 3], calls=3)
-    assert [candidate.text for candidate in result.candidates] == ["value 1", "value 2", "value 3"]
-    assert [failure.kind for failure in result.failures] == ["budget"]
+def test_a_budget_for_no_comparison_keeps_the_order() -> None:
+    technique = Tournament(model="m", max_tokens=20)
+    candidates = candidates_of([1, 2, 3])
+    rehearsal = rehearse(technique, ScriptedModel(perfect_judge), candidates=candidates, budget={"tokens": 1})
+    assert values_of(rehearsal.state) == [1, 2, 3]
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]
 
 
 @pytest.mark.parametrize("fields", [{"method": "league"}, {"comparisons": 0}, {"prompt": "{question}"}])
