@@ -227,9 +227,7 @@ class _Step:
         candidates = self._plan.bound if most else self._plan.candidates
         made = [use for ask, use in self._asked if ask.makes == "candidates" and use.calls]
         if made:
-            longest = max(use.completion for use in made)
-            mean = sum(use.samples * use.completion for use in made) / sum(use.samples for use in made)
-            return _Flow(candidates, longest if most else mean)
+            return _Flow(candidates, _text_of(made, most=most))
         said = sum(use.samples * use.completion for ask, use in self._asked if ask.makes == "remarks" and use.calls)
         # A few candidates may have most of the remarks.
         share = 1.0 if most else min(1.0, candidates / flow.candidates) if flow.candidates else 0.0
@@ -242,7 +240,8 @@ class _Step:
             before = asked[-1][1] if asked and ask.goes_on else None
             observed = Observed() if self._profile is None else self._profile.of(target.key, self._kind)
             several = target.multiple and ask.draws > 1
-            assumed = self._prompt(ask, before)
+            made = [use for other, use in asked if other.makes == "candidates" and other.step < ask.step and use.calls]
+            assumed = self._prompt(ask, before, made)
             use = Use(
                 target=target,
                 kind=self._kind,
@@ -269,8 +268,8 @@ class _Step:
         bound = sum(other.bound * other.draws for other in asks)
         return ask.requests * min(observed.samples / observed.planned, bound / planned)
 
-    def _prompt(self, ask: Ask, before: Use | None) -> float:
-        """The tokens of a prompt by the length of its text."""
+    def _prompt(self, ask: Ask, before: Use | None, made: Sequence[Use]) -> float:
+        """The tokens of a prompt by the length of its text; candidates that were just made have no remarks."""
         most = self._profile is None
         words = len(ask.words.encode())
         if before is not None:
@@ -281,6 +280,8 @@ class _Step:
         tokens = text + template if most else text / BYTES_PER_TOKEN
         if not ask.reads:
             return tokens
+        if made:
+            return tokens + ask.reads * _text_of(made, most=most)
         remarks = self._flow.remarks if ask.remarks else 0.0
         return tokens + ask.reads * self._flow.text + remarks * (1.0 if most else ask.reads / self._flow.candidates)
 
@@ -304,6 +305,13 @@ class _Step:
             observed.completion / observed.samples,
             {ask: (ask.requests * ask.draws, _longest(ask, target)) for ask in asks},
         )
+
+
+def _text_of(made: Sequence[Use], *, most: bool) -> float:
+    """The tokens of one of the candidates that these requests make."""
+    if most:
+        return max(use.completion for use in made)
+    return sum(use.samples * use.completion for use in made) / sum(use.samples for use in made)
 
 
 def _longest(ask: Ask, target: Target) -> float:
