@@ -36,11 +36,13 @@ End your reply with the rating on a line of its own, like this:
 Rating: [5]"""
 
 RATING = r"(10(?:\.0+)?|[1-9](?:\.\d+)?)(?![\d.]*\d)(?!\s*(?:-|–|to\b)\s*\d)"
+NAMED = r"\b(?:rating|score|grade)\b(?:\s*\(1\s*(?:-|–|to)\s*10\))?"
 FORMS = (
+    re.compile(rf"{NAMED}[^\w\n.\-−]{{0,20}}{RATING}", re.IGNORECASE),
     re.compile(rf"\[\s*{RATING}\s*(?:/\s*10\s*)?\]"),
-    re.compile(rf"\b(?:rating|score|grade)\b(?:\s*\(1\s*(?:-|–|to)\s*10\))?[^\d\n.\-−]{{0,20}}{RATING}", re.IGNORECASE),
+    re.compile(rf"{NAMED}[^\d\n.\-−]{{0,20}}{RATING}", re.IGNORECASE),
     re.compile(rf"(?<![\d.\-−]){RATING}\s*(?:/|out\s+of)\s*10\b", re.IGNORECASE),
-    re.compile(rf"\A\W*{RATING}\W*\Z"),
+    re.compile(rf"\A[^\w\-−]*{RATING}\W*\Z"),
 )
 
 
@@ -77,8 +79,8 @@ class Judge(Asking, Overrides, kind="judge"):
 def parse_rating(reply: str) -> float | None:
     """The rating from 1 to 10 in a reply, ``None`` if it gives none.
 
-    The last number in square brackets counts, or else the last that is called a rating, a score or a grade, or else
-    the last that is said to be out of 10, or a reply that is nothing but the number.
+    The last number right behind the word rating, score or grade counts, or else the last in square brackets, or else
+    the last a few words behind such a word, or the last that is said to be out of 10, or a reply that is nothing else.
     """
     for form in FORMS:
         found = [float(match[1]) for match in form.finditer(reply)]
