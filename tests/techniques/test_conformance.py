@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from archon.models.base import Request
+from archon.state import Candidate
 from archon.testing import TechniqueConformance
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
+from techniques import (
+    BestOfN,
+    Critique,
+    EvaluateTests,
+    Fuse,
+    Generate,
+    Rank,
+    Score,
+    SelfConsistency,
+    UnitTests,
+    Verify,
+    Vote,
+)
+from techniques.rewards import Ensemble, Judge, Pairwise
 from techniques.verify import VERDICT
 
 
@@ -88,3 +102,43 @@ class TestEvaluateTestsFirst(TechniqueConformance):
 
 class TestVote(TechniqueConformance):
     technique = Vote()
+
+
+class TestWeightedVote(TechniqueConformance):
+    technique = Vote(weighted=True)
+    candidates = (Candidate("is 4", score=0.5), Candidate("is 5", score=0.25), Candidate("is 4"))
+
+
+def _solve_and_rate(request: Request, index: int) -> str:
+    """Answers, or rates and compares."""
+    number = request.wire_seed() % 7
+    return f"The answer is {number}. Rating: [{number + 1}]\n[{1 + number % 2}]"
+
+
+class TestScore(TechniqueConformance):
+    technique = Score(reward=Ensemble(rewards=(Judge(model="m"), Pairwise(model="j")), penalty=1))
+    script = staticmethod(_solve_and_rate)
+
+
+class TestBestOfN(TechniqueConformance):
+    technique = BestOfN(model="m", n=3, reward=Judge(model="m"))
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestWeightedBestOfN(TechniqueConformance):
+    technique = BestOfN(model=("a", "b"), n=2, reward=Judge(model="a"), weighted=True)
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestSelfConsistency(TechniqueConformance):
+    technique = SelfConsistency(model="m", n=3)
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestWeightedSelfConsistency(TechniqueConformance):
+    technique = SelfConsistency(model="m", n=3, reward=Pairwise(model="j"))
+    script = staticmethod(_solve_and_rate)
+    candidates = ()

@@ -10,9 +10,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon.technique import Plan, Technique, techniques
-from techniques import Critique, EvaluateTests, Fuse, Generate, Rank, UnitTests, Verify, Vote
+from techniques import (
+    BestOfN,
+    Critique,
+    EvaluateTests,
+    Fuse,
+    Generate,
+    Rank,
+    Score,
+    SelfConsistency,
+    UnitTests,
+    Verify,
+    Vote,
+)
+from techniques.rewards import Ensemble, Generative, Http, Judge, Logprob, Pairwise, PassedTests, Rollout
 
 ROOT = Path(__file__).resolve().parents[2]
+
+REWARDS = st.sampled_from(
+    [
+        Judge(model="a"),
+        Logprob(model="b"),
+        Generative(model="a", k=3),
+        Pairwise(model="a"),
+        Rollout(model="b", n=2),
+        PassedTests(model="a"),
+        Ensemble(rewards=(Judge(model="a"), Pairwise(model="b"))),
+        Http(url="http://127.0.0.1/score"),
+    ]
+)
 
 BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
     st.builds(Generate, model=st.lists(st.sampled_from("abc"), min_size=1).map(tuple), n=st.integers(1, 9)),
@@ -28,6 +54,9 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
         first_k=st.none() | st.integers(1, 9),
     ),
     st.builds(Vote),
+    st.builds(Score, reward=REWARDS),
+    st.builds(BestOfN, model=st.just("a"), n=st.integers(1, 9), reward=REWARDS),
+    st.builds(SelfConsistency, model=st.just(("a", "b")), n=st.integers(1, 9), reward=st.none() | REWARDS),
 )
 
 
@@ -43,7 +72,8 @@ def test_bounds_hold_what_is_expected_and_grow_with_the_candidates(technique: Te
     assert plan.samples <= plan.most_samples <= more.most_samples
     assert 1 <= plan.candidates <= plan.bound <= more.bound
     assert {ask.model for ask in plan.asks} <= {ref for _, ref in technique.model_refs()}
-    assert all(ask.reads <= candidates for ask in plan.asks)
+    made = sum(ask.draws for ask in plan.asks if ask.makes == "candidates")
+    assert all(ask.reads <= max(candidates, made) for ask in plan.asks if ask.requests)
 
 
 def test_every_model_draws_n() -> None:
@@ -62,11 +92,22 @@ def test_verifying_has_two_steps_and_stops_early_where_it_may() -> None:
     assert plan_of(Verify(model="a"), 8).samples == 16
 
 
+def test_rewards_are_asked_after_the_draws() -> None:
+    plan = plan_of(BestOfN(model="a", n=4, reward=Pairwise(model="b")), 0)
+    assert [(ask.model, ask.step, ask.requests, ask.draws) for ask in plan.asks] == [("a", 0, 1, 4), ("b", 1, 12, 1)]
+    assert (plan.candidates, plan.bound) == (1, 1)
+    unknown = Rollout(model="b", reward=Judge(model="b"))
+    assert BestOfN(model="a", reward=unknown).plan(0) is None
+    assert Score(reward=unknown).plan(3) is None
+
+
 def test_nobody_judges_a_single_candidate() -> None:
     assert plan_of(Rank(model="a"), 1) == Plan((), 1)
 
 
-@pytest.mark.parametrize("kind", ["critique", "fuse", "generate", "rank", "verify", "vote"])
+@pytest.mark.parametrize(
+    "kind", ["best_of_n", "critique", "fuse", "generate", "rank", "score", "self_consistency", "verify", "vote"]
+)
 def test_the_readme_gives_the_same_formula(kind: str) -> None:
     row = re.search(rf"^\| `{kind}` \|.*\| (.+) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert row is not None

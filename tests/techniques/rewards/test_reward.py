@@ -164,6 +164,18 @@ def test_yaml_reads_back_and_names_the_models_inside() -> None:
     assert architecture.specs().keys() == {"solver", "judge"}
 
 
+def test_a_servers_key_stays_a_reference_and_is_never_repeated() -> None:
+    document = DOCUMENT.replace(
+        'python: {function: "a:b"}', "http: {url: 'http://127.0.0.1', api_key: '${REWARD_KEY}'}"
+    )
+    architecture = parse_architecture(document)
+    assert "${REWARD_KEY}" in dump_architecture(architecture)
+    assert parse_architecture(dump_architecture(architecture)) == architecture
+    with pytest.raises(ConfigError, match="never write the key itself") as refused:
+        parse_architecture(document.replace("${REWARD_KEY}", "sesame"))
+    assert "sesame" not in str(refused.value)
+
+
 async def test_components_never_share_a_draw_whatever_their_rewards_ask() -> None:
     judge = {"judge": {"model": "m"}}
     twice = {"ensemble": {"rewards": [judge, judge]}}

@@ -40,14 +40,8 @@ def test_the_share_that_comes_to_the_commonest_answer() -> None:
 
 
 def test_where_two_answers_are_the_commonest_their_shares_are_averaged() -> None:
-    assert _rollout(
-        {"a ": ["is 1", "is 1"], "b ": ["is 2", "is 2"], "c ": ["is 3", "is 1"], "d ": ["is 2", "is 7"]}
-    ) == [
-        0.5,
-        0.5,
-        0.25,
-        0.25,
-    ]
+    ends = {"a ": ["is 1", "is 1"], "b ": ["is 2", "is 2"], "c ": ["is 3", "is 1"], "d ": ["is 2", "is 7"]}
+    assert _rollout(ends) == [0.5, 0.5, 0.25, 0.25]
 
 
 def test_failed_calls_are_missing_and_nothing_else_is() -> None:
