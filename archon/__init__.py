@@ -17,6 +17,7 @@ from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
 from archon.models.pool import ModelPool
 from archon.models.spec import ModelSpec
 from archon.result import Result
+from archon.reward import Reward, RewardField, rewards
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.state import Candidate, Failure, Message, State, Task
 from archon.store import SampleStore
@@ -44,6 +45,8 @@ __all__ = [
     "Plan",
     "Price",
     "Result",
+    "Reward",
+    "RewardField",
     "SampleStore",
     "Sampled",
     "State",
@@ -55,6 +58,7 @@ __all__ = [
     "dump_architecture",
     "load_architecture",
     "parse_architecture",
+    "rewards",
     "run",
     "run_sync",
     "technique",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -18,37 +18,15 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archon.answers import AnswerFormat, TextAnswer, answer_format_to_data, parse_answer_format
 from archon.budget import BudgetSpec
-from archon.errors import ConfigError
+from archon.kinds import kind_to_data, located, nested
 from archon.models.spec import ModelSpec
 from archon.suggest import unknown
-from archon.technique import Technique, technique
+from archon.technique import Technique
 
 Location = tuple[str | int, ...]
-
-
-def located(problem: str, *location: str | int, given: Any = None) -> ValidationError:
-    """A validation error with one plain sentence at one place."""
-    detail = InitErrorDetails(
-        type=PydanticCustomError("archon", "{problem}", {"problem": problem}), loc=location, input=given
-    )
-    return ValidationError.from_exception_data("Architecture", [detail])
-
-
-def _nested(error: ValidationError, *prefix: str | int) -> ValidationError:
-    """The same errors, seen from further out."""
-    details: list[InitErrorDetails] = [
-        InitErrorDetails(
-            type=PydanticCustomError(line["type"], "{problem}", {"problem": line["msg"]}),
-            loc=(*prefix, *line["loc"]),
-            input=line["input"],
-        )
-        for line in error.errors(include_url=False)
-    ]
-    return ValidationError.from_exception_data(error.title, details)
 
 
 def parse_component(value: Any) -> Technique:
@@ -57,21 +35,7 @@ def parse_component(value: Any) -> Technique:
     Raises:
         ValidationError: It is neither, or its settings are wrong; locations start with the kind.
     """
-    if isinstance(value, Technique):
-        return value
-    if isinstance(value, str):
-        value = {value: None}
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise located("a layer is one technique with its settings, such as `generate: {n: 8}`", given=value)
-    ((kind, settings),) = value.items()
-    try:
-        cls = technique(str(kind))
-    except ConfigError as error:
-        raise located(str(error), str(kind), given=settings) from None
-    try:
-        return cls.model_validate({} if settings is None else settings)
-    except ValidationError as error:
-        raise _nested(error, str(kind)) from None
+    return Technique.kinds.parse(value, "a layer is one technique with its settings, such as `generate: {n: 8}`")
 
 
 def parse_layer(value: Any) -> tuple[Technique, ...]:
@@ -82,7 +46,7 @@ def parse_layer(value: Any) -> tuple[Technique, ...]:
             try:
                 components.append(parse_component(item))
             except ValidationError as error:
-                raise _nested(error, index) from None
+                raise nested(error, index) from None
         if not components:
             raise located("a layer needs at least one technique", given=value)
         return tuple(components)
@@ -91,9 +55,7 @@ def parse_layer(value: Any) -> tuple[Technique, ...]:
 
 def component_to_data(component: Technique) -> dict[str, Any]:
     """The inverse of :func:`parse_component`, without settings that are unset by default."""
-    settings = component.model_dump(mode="json")
-    unset = {name for name, info in type(component).model_fields.items() if info.default is None}
-    return {component.kind: {k: v for k, v in settings.items() if not (v is None and k in unset)}}
+    return kind_to_data(component)
 
 
 def _layer_to_data(layer: tuple[Technique, ...]) -> Any:
@@ -133,7 +95,7 @@ def _parse_answer(value: Any) -> AnswerFormat:
         return parse_answer_format(value)
     except ValidationError as error:
         # Only the settings of a kind are validated, so there is exactly one.
-        raise _nested(error, *value) from None
+        raise nested(error, *value) from None
 
 
 class _AnswerSchema:
@@ -191,7 +153,7 @@ class Architecture(BaseModel):
                         "layers",
                         i,
                     )
-                if component.needs_unit_tests and "unit_tests" not in made:
+                if any(part.needs_unit_tests for part in component.everything()) and "unit_tests" not in made:
                     raise located(
                         f"{component.kind} works on unit tests and no layer before it makes any; "
                         "put a layer before it that does, such as unit_tests",

@@ -14,7 +14,7 @@ from typing import Any
 from archon.answers import AnswerFormat
 from archon.concurrency import gather
 from archon.errors import BudgetExhausted, ModelError
-from archon.models.base import Completion, Model, Reply, Request, Sampling, Tag
+from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling, Tag
 from archon.state import Message, Task
 from archon.stream import Heard, StreamEvent
 
@@ -101,6 +101,10 @@ class Branch:
             material = "\x00".join(map(str, parts))
             self._rng = random.Random(hashlib.blake2b(material.encode(), digest_size=8).digest())
         return self._rng
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What the endpoint behind a model supports."""
+        return self._resources.models[model].capabilities
 
     def fork(self, label: str | int) -> Branch:
         """A branch with samples and randomness of its own."""

@@ -231,11 +231,10 @@ class _Step:
         made = [use for ask, use in self._asked if ask.makes == "candidates" and use.calls]
         said = sum(use.samples * use.completion for ask, use in self._asked if ask.makes == "remarks" and use.calls)
         if made:
-            longest = max(use.completion for use in made)
-            mean = sum(use.samples * use.completion for use in made) / sum(use.samples for use in made)
+            text = _text_of(made, most=most)
             if most and self._plan.keeps:
-                return _Flow(candidates, max(longest, flow.text), flow.remarks + said)
-            return _Flow(candidates, longest if most else mean)
+                return _Flow(candidates, max(text, flow.text), flow.remarks + said)
+            return _Flow(candidates, text)
         # A few candidates may have most of the remarks.
         share = 1.0 if most else min(1.0, candidates / flow.candidates) if flow.candidates else 0.0
         return _Flow(candidates, flow.text, flow.remarks * share + said)
@@ -247,7 +246,8 @@ class _Step:
             before = asked[-1][1] if asked and ask.goes_on else None
             observed = Observed() if self._profile is None else self._profile.of(target.key, self._kind)
             several = target.multiple and ask.draws > 1
-            assumed = self._prompt(ask, before)
+            made = [use for other, use in asked if other.makes == "candidates" and other.step < ask.step and use.calls]
+            assumed = self._prompt(ask, before, made)
             if ask.replies and not before:
                 assumed += ask.replies * self._reply([use for other, use in asked if other.step < ask.step])
             use = Use(
@@ -276,8 +276,8 @@ class _Step:
         bound = sum(other.bound * other.draws for other in asks)
         return ask.requests * min(observed.samples / observed.planned, bound / planned)
 
-    def _prompt(self, ask: Ask, before: Use | None) -> float:
-        """The tokens of a prompt by the length of its text."""
+    def _prompt(self, ask: Ask, before: Use | None, made: Sequence[Use]) -> float:
+        """The tokens of a prompt by the length of its text; candidates that were just made have no remarks."""
         most = self._profile is None
         words = len(ask.words.encode())
         if before is not None:
@@ -288,6 +288,8 @@ class _Step:
         tokens = text + template if most else text / BYTES_PER_TOKEN
         if not ask.reads:
             return tokens
+        if made:
+            return tokens + ask.reads * _text_of(made, most=most)
         remarks = self._flow.remarks if ask.remarks else 0.0
         return tokens + ask.reads * self._flow.text + remarks * (1.0 if most else ask.reads / self._flow.candidates)
 
@@ -318,6 +320,13 @@ class _Step:
             observed.completion / observed.samples,
             {ask: (ask.requests * ask.draws, _longest(ask, target)) for ask in asks},
         )
+
+
+def _text_of(made: Sequence[Use], *, most: bool) -> float:
+    """The tokens of one of the candidates that these requests make."""
+    if most:
+        return max(use.completion for use in made)
+    return sum(use.samples * use.completion for use in made) / sum(use.samples for use in made)
 
 
 def _longest(ask: Ask, target: Target) -> float:

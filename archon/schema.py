@@ -11,14 +11,18 @@ from pydantic import BaseModel
 from archon.answers import AnswerFormat, answer_format_to_data
 from archon.architecture import Architecture
 from archon.knobs import knob_to_data, knobs_of
+from archon.reward import Reward, rewards
 from archon.technique import techniques
 
 
 def architecture_schema() -> dict[str, Any]:
-    """The schema, with every installed technique among the layers and the knobs under ``x-knob``."""
+    """The schema, with every installed technique among the layers, rewards inside them, and knobs under ``x-knob``."""
     schema = Architecture.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     definitions["Component"] = {"anyOf": _options("technique", techniques(), definitions)}
+    options = _options("reward", rewards(), definitions)
+    # Fields that hold a reward refer to the abstract class, whose own schema says nothing.
+    definitions[Reward.__name__] = {"anyOf": options}
     formats = {cls.kind: cls for cls in AnswerFormat.__subclasses__()}
     definitions["Answer"] = {"anyOf": _options("answer", formats, definitions)}
     component = {"$ref": "#/$defs/Component"}

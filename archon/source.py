@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -26,6 +26,7 @@ from archon.architecture import Architecture
 from archon.errors import ConfigError, ConfigWarning
 from archon.importers.upstream import import_upstream, is_upstream
 from archon.importers.values import parse_json
+from archon.kinds import Configuration
 from archon.models.spec import ModelSpec
 from archon.suggest import nearest
 from archon.technique import technique
@@ -287,8 +288,18 @@ def _known_keys(path: Path_) -> list[str]:
         kind = next(index for index, part in enumerate(path) if index and isinstance(part, str))
         owner, inner = technique(str(path[kind])), path[kind + 1 : -1]
     for part in inner:
-        if isinstance(part, str) and part in owner.model_fields:
-            annotation = owner.model_fields[part].annotation
-            options = [annotation, *getattr(annotation, "__args__", ())]
-            owner = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), owner)
+        if not isinstance(part, str):
+            continue
+        if part in owner.model_fields:
+            owner = next(_configurations(owner.model_fields[part].annotation), owner)
+        elif issubclass(owner, Configuration):
+            owner = owner.kinds.get(part)
     return sorted(owner.model_fields)
+
+
+def _configurations(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation such as ``tuple[RewardField, ...] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _configurations(argument)

@@ -17,49 +17,19 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from archon.errors import ConfigError
-from archon.knobs import FloatKnob
-from archon.siblings import check_siblings
-from archon.suggest import unknown
+from archon.kinds import Configuration, Overrides, Registry
+from archon.kinds import ModelRef as ModelRef
+from archon.kinds import ModelRefs as ModelRefs
 
 if TYPE_CHECKING:
     from archon.answers import AnswerFormat
     from archon.errors import ModelError
-    from archon.models.base import Completion
+    from archon.models.base import Capabilities, Completion
     from archon.state import Message, State
-
-ENTRY_POINT_GROUP = "archon.techniques"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRole:
-    """Marks a field that names a model of the architecture."""
-
-
-ModelRef = Annotated[str, Field(min_length=1), ModelRole()]
-"""The name of an entry of the architecture's ``models``, or a model by itself such as ``openai/gpt-4o-mini``."""
-
-
-def _one_or_several(value: Any) -> Any:
-    """Refuse the rest in one sentence instead of one per branch of the union."""
-    refs = [value] if isinstance(value, str) else value
-    if not isinstance(refs, list | tuple) or not refs or not all(isinstance(ref, str) and ref for ref in refs):
-        raise ValueError("name one model or a list of them")
-    return value
-
-
-ModelRefs = Annotated[
-    ModelRef | Annotated[tuple[ModelRef, ...], Field(min_length=1)],
-    BeforeValidator(_one_or_several),
-]
-"""One model or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +43,8 @@ class Ask:
         draws: Completions of each.
         step: Which of the technique's rounds, from 0; what belongs to one round is asked at the same time.
         words: What the technique itself says in the prompt, besides the caller's conversation.
-        reads: How many candidates stand in the prompt.
+        reads: How many candidates stand in the prompt: those that an earlier step of the technique made, or else
+            those that reached it.
         remarks: Whether the remarks on them stand there too.
         replies: How many replies to the technique's earlier steps stand there, where it does not go on.
         times: How often the question stands there, where it does not go on.
@@ -133,6 +104,18 @@ class Plan:
         """How many candidates it may leave."""
         return self.candidates if self.most_candidates is None else self.most_candidates
 
+    def then(self, asks: tuple[Ask, ...] | None, candidates: int) -> Plan | None:
+        """This plan and, after it, what is asked about the candidates it makes; ``None`` if that is not known.
+
+        Args:
+            asks: Those requests, their first step numbered 0.
+            candidates: How many candidates are left in the end.
+        """
+        if asks is None:
+            return None
+        steps = 1 + max((ask.step for ask in self.asks), default=-1)
+        return Plan((*self.asks, *(replace(ask, step=ask.step + steps) for ask in asks)), candidates)
+
 
 class Context(Protocol):
     """What a technique may use while it runs, and the only way for it to spend."""
@@ -174,6 +157,10 @@ class Context(Protocol):
         """Like :meth:`sample`, but a draw that failed is returned as its error, at its place."""
         ...
 
+    def capabilities(self, model: str) -> Capabilities:
+        """What the endpoint behind a model reference of the technique supports."""
+        ...
+
     def fork(self, label: str | int) -> Context:
         """A context for one concurrent branch, with samples and randomness of its own.
 
@@ -183,36 +170,17 @@ class Context(Protocol):
         ...
 
 
-class Technique(BaseModel, ABC):
+class Technique(Configuration, ABC):
     """A frozen, validated configuration with one method.
 
-    Class attributes:
-        kind: The technique's name in YAML.
+    Class attributes, besides those of every configuration:
         needs_candidates: Whether it works on candidates that an earlier layer made.
-        calls: How many completions it asks for, as a formula for people.
-        needs_unit_tests: Whether it works on unit tests that an earlier layer made.
         makes: What it makes anew: ``candidates``, ``unit_tests`` or both.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: ClassVar[str] = ""
+    kinds: ClassVar[Registry[Technique]] = Registry("technique")
     needs_candidates: ClassVar[bool] = True
-    calls: ClassVar[str] = ""
-    needs_unit_tests: ClassVar[bool] = False
     makes: ClassVar[frozenset[str]] = frozenset({"candidates"})
-
-    def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if kind is not None:
-            registered = _registry.setdefault(kind, cls)
-            if (registered.__module__, registered.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise ConfigError(
-                    f"Two techniques are called '{kind}': {registered.__module__}.{registered.__qualname__} and "
-                    f"{cls.__module__}.{cls.__qualname__}; rename one of them."
-                )
-            _registry[kind] = cls
-            cls.kind = kind
 
     @abstractmethod
     async def __call__(self, state: State, context: Context) -> State:
@@ -234,48 +202,9 @@ class Technique(BaseModel, ABC):
         """
         return None
 
-    def model_refs(self) -> Iterator[tuple[str, str]]:
-        """Every model the technique names, as (field path, reference)."""
-        for name, info in type(self).model_fields.items():
-            value = getattr(self, name)
-            named = ModelRole() in info.metadata or name in self._model_lists()
-            if named and isinstance(value, str):
-                yield name, value
-            elif named and value is not None:
-                yield from ((f"{name}.{i}", ref) for i, ref in enumerate(value))
 
-    @classmethod
-    def _model_lists(cls) -> frozenset[str]:
-        """Fields that may hold several model references, or none."""
-        return frozenset(
-            name
-            for name, info in cls.model_fields.items()
-            if any(isinstance(item, ModelRole) for arg in _arguments(info.annotation) for item in arg)
-        )
-
-
-def _arguments(annotation: Any) -> Iterator[tuple[Any, ...]]:
-    """The metadata of every ``Annotated`` inside an annotation such as ``tuple[ModelRef, ...]``."""
-    for argument in getattr(annotation, "__args__", ()):
-        if hasattr(argument, "__metadata__"):
-            yield argument.__metadata__
-        yield from _arguments(argument)
-
-
-class Sampled(Technique, ABC):
+class Sampled(Technique, Overrides, ABC):
     """A technique that draws from a model and may override the model's own sampling settings."""
-
-    temperature: Annotated[float | None, Field(ge=0, le=2), FloatKnob(0.0, 1.5)] = None
-    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
-    max_tokens: Annotated[int | None, Field(ge=1)] = None
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """The settings to pass on to :meth:`Context.sample`."""
-        return {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
-
-
-_registry: dict[str, type[Technique]] = {}
 
 
 def techniques() -> dict[str, type[Technique]]:
@@ -284,14 +213,7 @@ def techniques() -> dict[str, type[Technique]]:
     Raises:
         ConfigError: No package provides any technique, or a user's module hides the built-in ones.
     """
-    check_siblings()
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        entry.load()
-    if not _registry:
-        raise ConfigError(
-            "No techniques are installed: install Archon itself, for example with `pip install -e .` in its checkout."
-        )
-    return dict(sorted(_registry.items()))
+    return Technique.kinds.all()
 
 
 def technique(kind: str) -> type[Technique]:
@@ -300,9 +222,4 @@ def technique(kind: str) -> type[Technique]:
     Raises:
         ConfigError: There is none; the message names the nearest and lists what exists.
     """
-    if (found := _registry.get(kind)) is not None:
-        return found
-    known = techniques()
-    if kind not in known:
-        raise ConfigError(unknown("technique", kind, known))
-    return known[kind]
+    return Technique.kinds.get(kind)

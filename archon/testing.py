@@ -23,11 +23,13 @@ from archon.concurrency import run_sync
 from archon.cost import Usage
 from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
+from archon.kinds import Registry
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling
 from archon.models.retry import RetryPolicy
 from archon.result import Result
+from archon.reward import Reward
 from archon.state import Candidate, Message, State, Task
-from archon.technique import Context, Technique, _registry, technique, techniques
+from archon.technique import Context, Technique, technique
 
 Script = Callable[[Request, int], "str | Completion | ModelError"]
 """What a scripted model says to one request and sample index; an error is raised."""
@@ -96,13 +98,15 @@ class ScriptedModel:
 
 @contextmanager
 def isolated_registry() -> Iterator[None]:
-    """Forget, at the end of the block, the techniques that were defined inside it."""
-    before = techniques()
+    """Forget, at the end of the block, the techniques and rewards that were defined inside it."""
+    families: tuple[Registry[Any], ...] = (Technique.kinds, Reward.kinds)
+    before = [family.all().keys() for family in families]
     try:
         yield
     finally:
-        for kind in techniques().keys() - before.keys():
-            del _registry[kind]
+        for family, kinds in zip(families, before, strict=True):
+            for kind in family.all().keys() - kinds:
+                family.forget(kind)
 
 
 def _as_script(script: Script | Sequence[str] | str) -> Script:

@@ -1,5 +1,7 @@
 """The built-in techniques, one file each. Importing this package registers them."""
 
+from techniques import rewards
+from techniques.best_of_n import BestOfN
 from techniques.chain_of_verification import ChainOfVerification
 from techniques.critique import Critique
 from techniques.debate import Debate
@@ -14,6 +16,8 @@ from techniques.rank import Rank
 from techniques.re_read import ReRead
 from techniques.reflect import Reflect
 from techniques.round_trip import RoundTrip
+from techniques.score import Score
+from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -23,6 +27,7 @@ from techniques.vote import Vote
 from techniques.workers import Workers
 
 __all__ = [
+    "BestOfN",
     "ChainOfVerification",
     "Critique",
     "Debate",
@@ -37,6 +42,8 @@ __all__ = [
     "ReRead",
     "Reflect",
     "RoundTrip",
+    "Score",
+    "SelfConsistency",
     "SelfRefine",
     "Tournament",
     "UnitTests",
@@ -44,4 +51,5 @@ __all__ = [
     "Verify",
     "Vote",
     "Workers",
+    "rewards",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -40,6 +40,9 @@ WORD = re.compile(
 )
 LETTER = re.compile(r"\w")
 
+TestsPrompt = Annotated[str | None, requires("question", "candidate", "tests")]
+"""A prompt that shows the question, one candidate and the tests; ``None`` for the built-in one."""
+
 
 class EvaluateTests(Sampled, kind="test"):
     """Judge every candidate by the unit tests and put those that pass most first.
@@ -59,7 +62,7 @@ class EvaluateTests(Sampled, kind="test"):
     model: ModelRef
     keep: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None
     first_k: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None
-    prompt: Annotated[str | None, requires("question", "candidate", "tests")] = None
+    prompt: TestsPrompt = None
 
     async def __call__(self, state: State, context: Context) -> State:
         """Order the candidates by the share of tests they pass and keep the first ``keep``."""
@@ -98,24 +101,48 @@ class EvaluateTests(Sampled, kind="test"):
         return Plan((ask,), min(tested, most), most)
 
     async def _test(self, state: State, candidate: Candidate, context: Context) -> tuple[Candidate, Failure | None]:
-        prompt = render(
-            self.prompt or PROMPT,
-            count=str(len(state.unit_tests)),
-            question=state.task.question,
-            candidate=candidate.text.strip(),
-            tests="\n".join(f"[{number}] {test}" for number, test in enumerate(state.unit_tests, start=1)),
-        )
         try:
-            (reply,) = await context.sample(self.model, conversation(state.task, prompt), **self.overrides)
+            verdicts = await ask_verdicts(state, candidate, context, self.model, self.prompt, self.overrides)
         except ModelError as error:
             return replace(candidate, score=None, verdict=None), Failure.of(context.layer, error)
-        verdicts = parse_verdicts(reply.text, len(state.unit_tests))
         missing = [str(number) for number, verdict in enumerate(verdicts, start=1) if verdict is None]
         failure = Failure(context.layer, "parse", f"{candidate.origin}: no verdict on test {', '.join(missing)}")
-        return replace(candidate, score=_share(verdicts), verdict=_all(verdicts)), failure if missing else None
+        return replace(candidate, score=share(verdicts), verdict=_all(verdicts)), failure if missing else None
 
 
-def _share(verdicts: Iterable[bool | None]) -> float | None:
+async def ask_verdicts(
+    state: State,
+    candidate: Candidate,
+    context: Context,
+    model: str,
+    prompt: str | None,
+    sampling: Mapping[str, Any],
+) -> list[bool | None]:
+    """A model's verdict on each of the state's unit tests, ``None`` where it gives none.
+
+    Args:
+        state: The task and its unit tests.
+        candidate: What is tested.
+        context: Where to draw.
+        model: Who judges.
+        prompt: How to ask; ``None`` for the built-in prompt.
+        sampling: How to draw.
+
+    Raises:
+        ModelError: The call failed.
+    """
+    asked = render(
+        prompt or PROMPT,
+        count=str(len(state.unit_tests)),
+        question=state.task.question,
+        candidate=candidate.text.strip(),
+        tests="\n".join(f"[{number}] {test}" for number, test in enumerate(state.unit_tests, start=1)),
+    )
+    (reply,) = await context.sample(model, conversation(state.task, asked), **sampling)
+    return parse_verdicts(reply.text, len(state.unit_tests))
+
+
+def share(verdicts: Iterable[bool | None]) -> float | None:
     """The share of passes among the verdicts there are, ``None`` without any."""
     given = [verdict for verdict in verdicts if verdict is not None]
     return sum(given) / len(given) if given else None

@@ -304,6 +304,15 @@ def test_techniques_are_listed_with_their_knobs(archon: Run) -> None:
     assert "Order candidates" in archon("techniques", "rank").out
 
 
+def test_rewards_are_listed_like_techniques(archon: Run) -> None:
+    listed = {entry["kind"]: entry for entry in json.loads(archon("rewards", "--json").out)}
+    assert {"ensemble", "http", "judge", "logprob", "pairwise", "tests"} <= listed.keys()
+    assert listed["generative"]["knobs"]["k"] == {"kind": "int", "low": 1, "high": 16, "log": True}
+    assert "P(True)" in listed["logprob"]["source"]
+    assert "Every pair is judged in both orders" in archon("rewards", "pairwise").out
+    archon("rewards", "jugde").is_one_sentence("unknown reward 'jugde'", "did you mean 'judge'")
+
+
 def test_the_schema_is_json(archon: Run) -> None:
     assert "layers" in json.loads(archon("schema").out)["properties"]
 

@@ -285,6 +285,9 @@ LAYERS = st.lists(
         st.integers(1, 2).map(lambda n: {"fuse": {"model": "m", "n": n}}),
         st.sampled_from([None, 1, 2]).map(lambda k: {"verify": {"model": "m", "first_k": k}}),
         st.just("vote"),
+        st.sampled_from(["judge", "pairwise"]).map(lambda kind: {"score": {"reward": {kind: {"model": "m"}}}}),
+        st.integers(1, 3).map(lambda n: {"best_of_n": {"model": "m", "n": n, "reward": {"judge": {"model": "m"}}}}),
+        st.integers(1, 3).map(lambda n: {"self_consistency": {"model": "m", "n": n}}),
     ),
     max_size=4,
 )

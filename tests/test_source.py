@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from archon.answers import ChoiceAnswer
 from archon.errors import ConfigError
 from archon.models.spec import ModelSpec
+from archon.reward import rewards
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.technique import techniques
 from techniques import Generate, Vote
@@ -99,6 +100,39 @@ SENTENCES = {
         changed("math", "maths"),
         "file.yaml:8: answer: unknown answer format 'maths'; did you mean 'math'? "
         "Known: choice, json, math, regex, text.",
+    ),
+    "unknown reward": (
+        changed("- vote", "- score: {reward: jugde}"),
+        "file.yaml:7: layers.1.score.reward.jugde: unknown reward 'jugde'; did you mean 'judge'? "
+        f"Known: {', '.join(rewards())}.",
+    ),
+    "unknown key in a reward": (
+        changed("- vote", "- score: {reward: {judge: {modle: judge, model: judge}}}"),
+        "file.yaml:7: unknown key 'modle' in layers.1.score.reward.judge; did you mean 'model'? "
+        "Known: max_tokens, model, prompt, rubric, temperature, top_p, unfinished.",
+    ),
+    "unknown key in a reward inside a reward": (
+        changed("- vote", "- score: {reward: {ensemble: {rewards: [{logprob: {model: judge, tpo_logprobs: 5}}]}}}"),
+        "file.yaml:7: unknown key 'tpo_logprobs' in layers.1.score.reward.ensemble.rewards.0.logprob; "
+        "did you mean 'top_logprobs'? Known: model, prompt, top_logprobs, unfinished.",
+    ),
+    "unknown model in a reward": (
+        changed("- vote", "- score: {reward: {ensemble: {rewards: [{logprob: {model: jugde}}]}}}"),
+        "file.yaml:7: layers.1.score.reward.ensemble.rewards.0.logprob.model: unknown model 'jugde'; "
+        "did you mean 'judge'? Known: judge, solver.",
+    ),
+    "a list for a reward": (
+        changed("- vote", "- score: {reward: [judge]}"),
+        "file.yaml:7: layers.1.score.reward: a reward is one kind with its settings, such as `judge: {model: m}`.",
+    ),
+    "missing setting of a reward": (
+        changed("- vote", "- score: {reward: judge}"),
+        "file.yaml:7: 'layers.1.score.reward.judge.model' is missing.",
+    ),
+    "a reward that needs unit tests": (
+        changed("- vote", "- score: {reward: {tests: {model: judge}}}"),
+        "file.yaml:7: layers.1: score works on unit tests and no layer before it makes any; "
+        "put a layer before it that does, such as unit_tests.",
     ),
     "number too small": (
         changed("n: 2", "n: 0"),

@@ -1,4 +1,4 @@
-"""``archon validate``, ``archon techniques`` and ``archon schema``: look without running."""
+"""``archon validate``, ``archon techniques``, ``archon rewards`` and ``archon schema``: look without running."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pydantic_core import PydanticUndefined
 from rich.table import Table
 
 from archon.cli.console import output, print_json
+from archon.kinds import Configuration, Registry
 from archon.knobs import knob_to_data, knobs_of
+from archon.reward import Reward
 from archon.schema import architecture_schema
 from archon.source import dump_architecture, load_architecture
-from archon.technique import Technique, techniques
+from archon.technique import Technique
 
 
 def validate(
@@ -41,15 +43,25 @@ def list_techniques(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the techniques, their settings and what may be searched over."""
-    from archon.technique import technique
+    _list(Technique.kinds, kind, json)
 
-    known = {kind: technique(kind)} if kind else techniques()
+
+def list_rewards(
+    kind: Annotated[str | None, typer.Argument(help="Show this reward alone, with its documentation.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the rewards that techniques may score candidates with."""
+    _list(Reward.kinds, kind, json)
+
+
+def _list(family: Registry[Any], kind: str | None, json: bool) -> None:
+    known = {kind: family.get(kind)} if kind else family.all()
     if json:
         print_json([_facts(cls) for cls in known.values()])
         return
     if kind:
         output().print(inspect.getdoc(known[kind]), markup=False)
-    table = Table("technique", "what it does", "calls", "settings", "knobs", show_lines=True)
+    table = Table(family.what, "what it does", "calls", "settings", "knobs", show_lines=True)
     for cls in known.values():
         facts = _facts(cls)
         settings = "\n".join(
@@ -65,7 +77,7 @@ def schema() -> None:
     print_json(architecture_schema())
 
 
-def _facts(cls: type[Technique]) -> dict[str, Any]:
+def _facts(cls: type[Configuration]) -> dict[str, Any]:
     doc = inspect.getdoc(cls) or ""
     paragraphs = doc.split("\n\n")
     settings = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from archon.models.base import Request
+from archon.state import Candidate
 from archon.testing import TechniqueConformance
 from techniques import (
+    BestOfN,
     ChainOfVerification,
     Critique,
     Debate,
@@ -19,6 +21,8 @@ from techniques import (
     Reflect,
     ReRead,
     RoundTrip,
+    Score,
+    SelfConsistency,
     SelfRefine,
     Tournament,
     UnitTests,
@@ -27,6 +31,7 @@ from techniques import (
     Vote,
     Workers,
 )
+from techniques.rewards import Ensemble, Judge, Pairwise
 from techniques.verify import VERDICT
 
 
@@ -223,3 +228,43 @@ class TestRoundTrip(TechniqueConformance):
     technique = RoundTrip(model="m")
     script = staticmethod(lambda request, index: "The answer is 5.")
     planned = staticmethod(lambda request, index: "is 5" if "is 5" in str(request) else "is 4, or so")
+
+
+class TestWeightedVote(TechniqueConformance):
+    technique = Vote(weighted=True)
+    candidates = (Candidate("is 4", score=0.5), Candidate("is 5", score=0.25), Candidate("is 4"))
+
+
+def _solve_and_rate(request: Request, index: int) -> str:
+    """Answers, or rates and compares."""
+    number = request.wire_seed() % 7
+    return f"The answer is {number}. Rating: [{number + 1}]\n[{1 + number % 2}]"
+
+
+class TestScore(TechniqueConformance):
+    technique = Score(reward=Ensemble(rewards=(Judge(model="m"), Pairwise(model="j")), penalty=1))
+    script = staticmethod(_solve_and_rate)
+
+
+class TestBestOfN(TechniqueConformance):
+    technique = BestOfN(model="m", n=3, reward=Judge(model="m"))
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestWeightedBestOfN(TechniqueConformance):
+    technique = BestOfN(model=("a", "b"), n=2, reward=Judge(model="a"), weighted=True)
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestSelfConsistency(TechniqueConformance):
+    technique = SelfConsistency(model="m", n=3)
+    script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestWeightedSelfConsistency(TechniqueConformance):
+    technique = SelfConsistency(model="m", n=3, reward=Pairwise(model="j"))
+    script = staticmethod(_solve_and_rate)
+    candidates = ()

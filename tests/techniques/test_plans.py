@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from archon.technique import Plan, Technique, techniques
 from techniques import (
+    BestOfN,
     ChainOfVerification,
     Critique,
     Debate,
@@ -25,6 +26,8 @@ from techniques import (
     Reflect,
     ReRead,
     RoundTrip,
+    Score,
+    SelfConsistency,
     SelfRefine,
     Tournament,
     UnitTests,
@@ -33,8 +36,22 @@ from techniques import (
     Vote,
     Workers,
 )
+from techniques.rewards import Ensemble, Generative, Http, Judge, Logprob, Pairwise, PassedTests, Rollout
 
 ROOT = Path(__file__).resolve().parents[2]
+
+REWARDS = st.sampled_from(
+    [
+        Judge(model="a"),
+        Logprob(model="b"),
+        Generative(model="a", k=3),
+        Pairwise(model="a"),
+        Rollout(model="b", n=2),
+        PassedTests(model="a"),
+        Ensemble(rewards=(Judge(model="a"), Pairwise(model="b"))),
+        Http(url="http://127.0.0.1/score"),
+    ]
+)
 
 BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
     st.builds(Generate, model=st.lists(st.sampled_from("abc"), min_size=1).map(tuple), n=st.integers(1, 9)),
@@ -85,6 +102,9 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
     st.builds(Reflect, model=st.just("a"), rounds=st.integers(1, 4)),
     st.builds(ChainOfVerification, model=st.just("a"), questions=st.integers(1, 4)),
     st.builds(RoundTrip, model=st.just("a")),
+    st.builds(Score, reward=REWARDS),
+    st.builds(BestOfN, model=st.just("a"), n=st.integers(1, 9), reward=REWARDS),
+    st.builds(SelfConsistency, model=st.just(("a", "b")), n=st.integers(1, 9), reward=st.none() | REWARDS),
 )
 
 
@@ -100,7 +120,8 @@ def test_bounds_hold_what_is_expected_and_grow_with_the_candidates(technique: Te
     assert plan.samples <= plan.most_samples <= more.most_samples
     assert 1 <= plan.candidates <= plan.bound <= more.bound
     assert {ask.model for ask in plan.asks} <= {ref for _, ref in technique.model_refs()}
-    assert all(ask.reads <= candidates for ask in plan.asks)
+    made = sum(ask.draws for ask in plan.asks if ask.makes == "candidates")
+    assert all(ask.reads <= max(candidates, made) for ask in plan.asks if ask.requests)
 
 
 def test_every_model_draws_n() -> None:
@@ -119,6 +140,15 @@ def test_verifying_has_two_steps_and_stops_early_where_it_may() -> None:
     assert plan_of(Verify(model="a"), 8).samples == 16
 
 
+def test_rewards_are_asked_after_the_draws() -> None:
+    plan = plan_of(BestOfN(model="a", n=4, reward=Pairwise(model="b")), 0)
+    assert [(ask.model, ask.step, ask.requests, ask.draws) for ask in plan.asks] == [("a", 0, 1, 4), ("b", 1, 12, 1)]
+    assert (plan.candidates, plan.bound) == (1, 1)
+    unknown = Rollout(model="b", reward=Judge(model="b"))
+    assert BestOfN(model="a", reward=unknown).plan(0) is None
+    assert Score(reward=unknown).plan(3) is None
+
+
 def test_nobody_judges_a_single_candidate() -> None:
     assert plan_of(Rank(model="a"), 1) == Plan((), 1)
     assert plan_of(Tournament(model="a"), 1) == Plan((), 1)
@@ -127,6 +157,7 @@ def test_nobody_judges_a_single_candidate() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
+        "best_of_n",
         "chain_of_verification",
         "critique",
         "debate",
@@ -140,6 +171,8 @@ def test_nobody_judges_a_single_candidate() -> None:
         "re_read",
         "reflect",
         "round_trip",
+        "score",
+        "self_consistency",
         "self_refine",
         "tournament",
         "universal_self_consistency",
