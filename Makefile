@@ -27,6 +27,7 @@ benchmarks: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks.overlap
 	$(BIN)/python -m tests.benchmarks.engine --quick
 	$(BIN)/python -m tests.benchmarks.store --quick
+	$(BIN)/python -m tests.benchmarks.scale --quick
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
