@@ -28,6 +28,9 @@ from archon.store import SampleStore
 from archon.stream import Finished, LayerFinished, LayerStarted, StreamEvent
 from archon.trace import Event, Observer, ignore
 
+# Four times what an endpoint is asked at a time unless its model says otherwise.
+BEGUN = 1024
+
 
 class Engine:
     """Runs one architecture; use it as an async context manager.
@@ -147,23 +150,37 @@ class Engine:
     async def run_all(self, tasks: Iterable[Task]) -> AsyncGenerator[tuple[int, Result], None]:
         """Run many tasks at once; yields (position, result) as they finish.
 
-        Leaving the iteration early cancels what is still running.
+        More tasks are begun than the endpoints can be asked at a time, but not all of many thousands: what only waits
+        costs memory and time. Leaving the iteration early cancels what is still running.
         """
+        waiting = enumerate(list(number_repeats(tasks)))
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
-        scopes: list[Scope] = []
+        running: dict[asyncio.Task[None], Scope] = {}
+        begun = 0
+
+        def begin() -> None:
+            nonlocal begun
+            if (following := next(waiting, None)) is not None:
+                order, task = following
+                scope = Scope(next(self._runs), order)
+                job = asyncio.create_task(one(task, scope))
+                running[job] = scope
+                job.add_done_callback(running.pop)
+                begun += 1
 
         async def one(task: Task, scope: Scope) -> None:
             finished.put_nowait((scope.order, await self._run(task, scope)))
+            begin()
 
-        running = []
-        for order, task in enumerate(number_repeats(tasks)):
-            scopes.append(Scope(next(self._runs), order))
-            running.append(asyncio.create_task(one(task, scopes[-1])))
         try:
-            for _ in range(len(running)):
-                yield await finished.get()
+            for _ in range(max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))):
+                begin()
+            while begun:
+                item = await finished.get()
+                begun -= 1
+                yield item
         finally:
-            await _stop(running, scopes)
+            await _stop(list(running), list(running.values()))
 
     async def _run(self, task: Task, scope: Scope) -> Result:
         started = time.monotonic()

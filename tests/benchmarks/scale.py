@@ -25,7 +25,7 @@ from rich.table import Table
 from archon import Architecture, Engine, ModelPool, SampleStore, Task
 from archon.trace import TraceFile
 from tests.benchmarks.alone import alone
-from tests.benchmarks.engine import CONCURRENCY, generate, server
+from tests.benchmarks.engine import CONCURRENCY, ROUNDS, generate, server
 
 
 def architecture(url: str, n: int, concurrency: int) -> Architecture:
@@ -61,6 +61,12 @@ def growth(questions: int) -> dict[str, Any]:
         return {"questions": questions, "cpu_ms_per_call": (time.process_time() - started) / calls * 1000}
 
 
+def best_growth(questions: int) -> dict[str, Any]:
+    """The best of some rounds: whatever else the machine does only adds to it."""
+    rounds = [alone(growth, questions) for _ in range(ROUNDS)]
+    return min(rounds, key=lambda measured: float(measured["cpu_ms_per_call"]))
+
+
 def memory(questions: int) -> dict[str, Any]:
     """Memory with so many requests in flight at the same time."""
     with server(5.0) as url, tempfile.TemporaryDirectory() as folder:
@@ -84,7 +90,7 @@ def main() -> None:
     """Print the tables and the JSON."""
     share = 10 if "--quick" in sys.argv else 1
     results = {
-        "growth": [alone(growth, questions // share) for questions in (1000, 4000, 16_000)],
+        "growth": [best_growth(questions // share) for questions in (1000, 4000, 16_000)],
         "memory": [alone(memory, 10_000 // share)],
         "resuming": [alone(resuming, 6250 // share)],
     }
