@@ -53,7 +53,7 @@ async def test_an_answer_can_be_drawn_again_from_its_trace(tmp_path: Path, monke
     assert "sk-very-secret" not in (tmp_path / "trace.jsonl").read_text()
     assert "uthorization" not in (tmp_path / "trace.jsonl").read_text()
 
-    replies = {
+    replies: dict[tuple[str, str, int], str] = {
         (json.dumps(event["messages"]), event["stream"], index): reply
         for event in events
         if event["kind"] == "call"
