@@ -152,8 +152,11 @@ def _key(spec: ModelSpec, *, required: bool) -> str | None:
     Raises:
         ConfigError: The endpoint needs one and the variable is not set.
     """
+    provider = PROVIDERS[spec.provider]
     named = SECRET_REFERENCE.fullmatch(spec.api_key) if spec.api_key else None
-    variable = named[1] if named else PROVIDERS[spec.provider].key_variable
+    # A file that names another server must not get a provider's key sent there; it has to name the key as well.
+    elsewhere = spec.base_url not in (None, provider.base_url)
+    variable = named[1] if named else None if elsewhere else provider.key_variable
     key = os.environ.get(variable) if variable else None
     if not key and (named or (required and variable)):
         raise ConfigError(

@@ -161,6 +161,23 @@ async def test_a_missing_key_is_one_sentence() -> None:
             await pool.model(ModelSpec(use="vllm/x", api_key="${MY_KEY}"))
 
 
+async def test_a_provider_s_key_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that names a server of its own gets the key that it names, and no other."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("MY_KEY", "sk-mine")
+    with serve(lambda body: Answer()) as server:
+        async with ModelPool() as pool:
+            for api_key in (None, "${MY_KEY}"):
+                model = await pool.model(ModelSpec(use="openai/x", base_url=server.base_url, api_key=api_key))
+                await model.complete(ASK)
+            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+            await (await pool.model(ModelSpec(use="openai/x"))).complete(ASK)
+    without, named, chosen = server.heads
+    assert "sk-" not in without
+    assert "Bearer sk-mine" in named
+    assert "Bearer sk-secret" in chosen, "who redirects the provider means to use its key"
+
+
 async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
