@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -156,28 +157,31 @@ class Engine:
         waiting = enumerate(list(number_repeats(tasks)))
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
         running: dict[asyncio.Task[None], Scope] = {}
-        begun = 0
+        most = max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
+        open_ = left = 0
 
         def begin() -> None:
-            nonlocal begun
-            if (following := next(waiting, None)) is not None:
-                order, task = following
+            nonlocal open_, left
+            # Many at a time: what they ask first goes into the store's books in one stroke.
+            for order, task in islice(waiting, most - open_):
                 scope = Scope(next(self._runs), order)
                 job = asyncio.create_task(one(task, scope))
                 running[job] = scope
                 job.add_done_callback(running.pop)
-                begun += 1
+                open_, left = open_ + 1, left + 1
 
         async def one(task: Task, scope: Scope) -> None:
+            nonlocal open_
             finished.put_nowait((scope.order, await self._run(task, scope)))
-            begin()
+            open_ -= 1
+            if open_ <= most // 2:
+                begin()
 
         try:
-            for _ in range(max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))):
-                begin()
-            while begun:
+            begin()
+            while left:
                 item = await finished.get()
-                begun -= 1
+                left -= 1
                 yield item
         finally:
             await _stop(list(running), list(running.values()))

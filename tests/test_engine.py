@@ -12,6 +12,7 @@ import pytest
 
 import archon
 from archon import Architecture, Candidate, Engine, PermanentError, State, Task, TransientError
+from archon.engine import BEGUN
 from archon.models.base import Capabilities, Request
 from archon.models.retry import RetryPolicy
 from archon.technique import Context, Technique
@@ -252,3 +253,21 @@ class TestFacade:
 def test_a_task_ends_with_a_question(build: Callable[[], Task]) -> None:
     with pytest.raises(archon.ConfigError, match="end with a user message"):
         build()
+
+
+async def test_of_very_many_questions_only_some_are_begun_at_a_time() -> None:
+    model = ScriptedModel("4", latency=0.001)
+    async with Engine(arch({"generate": {"model": "m"}}), models={"m": model}) as engine:
+        positions = [position async for position, _ in engine.run_all(Task.of(f"q{i}") for i in range(3 * BEGUN))]
+    assert sorted(positions) == list(range(3 * BEGUN))
+    assert BEGUN // 2 < model.most_in_flight <= BEGUN
+
+
+async def test_an_endpoint_that_bears_more_is_asked_more() -> None:
+    model = ScriptedModel("4", latency=0.05)
+    models = {"m": {"use": "openai/x", "concurrency": 2000}}
+    data = {"name": "a", "models": models, "layers": [{"generate": {"model": "m"}}]}
+    async with Engine(Architecture.model_validate(data), models={"m": model}) as engine:
+        async for _ in engine.run_all(Task.of(f"q{i}") for i in range(2000)):
+            pass
+    assert model.most_in_flight == 2000

@@ -35,7 +35,7 @@ _PROSE = re.compile(
 def _candidates(text: str) -> Iterator[str | None]:
     """Everything that may be the final answer, best first."""
     yield from reversed(boxes(text))
-    for match in reversed(list(_HASHES.finditer(text))):
+    for match in reversed(list(_HASHES.finditer(text)) if "####" in text else ()):
         line = match.group(1).strip(" \t*$")
         # "#### Step 2" and "#### 2. Conclude" are Markdown headings.
         if numeral(tidy(line)) is not None or not _PROSE.search(NOT_PROSE.sub("", line)):

@@ -117,11 +117,11 @@ class Limiter:
         """Let in whoever may go, oldest first, or come back when time has made room."""
         while self._in_flight < self.allowed:
             now = self._clock()
-            firsts = [(lane.wait(now), lane.place, lane) for lane in self._lanes.values() if not lane.is_empty()]
-            if not firsts:
+            lanes = [lane for lane in self._lanes.values() if not lane.is_empty()]
+            if not lanes:
                 return
-            wait, _, lane = min(firsts)
-            wait = max(wait, self._paused_until - now)
+            lane = lanes[0] if len(lanes) == 1 else min(lanes, key=lambda lane: (lane.wait(now), lane.place))
+            wait = max(lane.wait(now), self._paused_until - now)
             if wait <= 0 and self._limits.per_minute:
                 try:
                     wait = self._windows.take(lane.amounts.tokens, self._limits)
