@@ -34,18 +34,22 @@ class Sampling:
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    _settings: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Settle once what every request says anew."""
+        names = [f.name for f in fields(self) if f.init]
+        given = {name: value for name in names if (value := getattr(self, name)) not in (None, (), {})}
+        object.__setattr__(self, "_settings", given)
 
     def override(self, **settings: Any) -> Self:
         """This sampling with every setting that is not ``None`` replaced."""
         given = {name: value for name, value in settings.items() if value is not None}
         return replace(self, **given) if given else self
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Mapping[str, Any]:
         """The parameters that were set, by name, in a stable order."""
-        return {name: value for name in SETTINGS if (value := getattr(self, name)) not in (None, (), {})}
-
-
-SETTINGS = tuple(f.name for f in fields(Sampling))
+        return self._settings
 
 
 @dataclass(frozen=True, slots=True)
