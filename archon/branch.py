@@ -17,6 +17,7 @@ from archon.errors import BudgetExhausted, ModelError
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling, Tag
 from archon.state import Message, Task
 from archon.stream import Heard, StreamEvent
+from archon.trace import Event, Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Resources:
         samplings: How each of them draws unless a technique says otherwise.
         answers: How final answers are found and compared.
         seed: Decides every draw.
+        observe: Told what techniques put into the trace.
     """
 
     models: Mapping[str, Model]
     samplings: Mapping[str, Sampling]
     answers: AnswerFormat
     seed: int
+    observe: Observer
 
 
 @dataclass(slots=True)
@@ -109,6 +112,10 @@ class Branch:
     def fork(self, label: str | int) -> Branch:
         """A branch with samples and randomness of its own."""
         return Branch(self._resources, self._scope, self._task, self._tag, f"{self._stream}/{label}")
+
+    def record(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Put an event of the technique's own into the trace."""
+        self._resources.observe(Event(kind, self._task.id, self.layer, {**data, "run": self._scope.run}))
 
     async def sample(self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any) -> list[Completion]:
         """Draw ``n`` completions; all of them or the first error."""

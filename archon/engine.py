@@ -98,7 +98,7 @@ class Engine:
             await self.__aexit__(None, None, None)
             raise
         samplings = {ref: spec.sampling for ref, spec in self._specs.items()}
-        self._resources = Resources(models, samplings, self.architecture.answer, self._seed)
+        self._resources = Resources(models, samplings, self.architecture.answer, self._seed, self._observe)
         self._finish = Finish(self._layers, self._specs, models)
         return self
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -166,6 +166,15 @@ class Context(Protocol):
 
         Branches that run at the same time must each take a fork with a label of its own, so that nothing
         depends on which reply comes first.
+        """
+        ...
+
+    def record(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Put an event of the technique's own into the trace.
+
+        Args:
+            kind: What happened, in a word that names none of the engine's own events.
+            data: What there is to say, as JSON values.
         """
         ...
 

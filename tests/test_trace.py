@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from archon import Architecture, Engine, SampleStore, Task
+from archon import Architecture, Context, Engine, SampleStore, State, Task, Technique
 from archon.models.base import Request
 from archon.models.retry import RetryPolicy
-from archon.testing import ScriptedModel
+from archon.testing import ScriptedModel, isolated_registry
 from archon.trace import TraceFile
 from tests.loopback import Answer, error, serve
 
@@ -86,3 +86,28 @@ async def test_a_budget_that_ends_is_told(tmp_path: Path) -> None:
     (told,) = [event for event in lines(tmp_path / "trace.jsonl") if event["kind"] == "budget"]
     assert "2 calls" in told["error"]
     assert told["layer"] == "0.generate"
+
+
+async def test_a_technique_puts_events_of_its_own_into_the_trace(tmp_path: Path) -> None:
+    trace = TraceFile(tmp_path / "trace.jsonl")
+    with isolated_registry():
+
+        class Ponder(Technique, kind="ponder"):
+            """Think aloud, in a branch."""
+
+            needs_candidates = False
+
+            async def __call__(self, state: State, context: Context) -> State:
+                context.fork("aside").record("thought", {"depth": 2, "run": "another"})
+                return state
+
+        asked = Architecture.model_validate({"name": "a", "layers": [Ponder()]})
+        async with Engine(asked, observe=trace) as running:
+            await running.run(Task.of("q", id="first"))
+            await running.run(Task.of("q", id="second"))
+    trace.close()
+    told = [event for event in lines(tmp_path / "trace.jsonl") if event["kind"] == "thought"]
+    assert [(event["question"], event["run"], event["layer"], event["depth"]) for event in told] == [
+        ("first", 0, "0.ponder", 2),
+        ("second", 1, "0.ponder", 2),
+    ]
