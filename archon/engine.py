@@ -163,6 +163,7 @@ class Engine:
         most = max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
         allowed, open_, left = FIRST, 0, 0
         loop = asyncio.get_running_loop()
+        pause = loop.call_later(PAUSE_SECONDS, lambda: allow_more())
 
         def begin() -> None:
             nonlocal open_, left
@@ -188,7 +189,6 @@ class Engine:
             if open_ <= allowed // 2:
                 begin()
 
-        pause = loop.call_later(PAUSE_SECONDS, allow_more)
         try:
             begin()
             while left:
