@@ -127,23 +127,23 @@ class Branch:
         self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any
     ) -> list[Completion | ModelError]:
         """Draw ``n`` completions or, at their places, the errors that came instead."""
-
-        async def one(request: Request) -> list[Completion | ModelError]:
-            try:
-                reply = await self._complete(model, request)
-            except BudgetExhausted as error:
-                if len(request.indices) == 1:
-                    return [error]
-                # What does not fit as a whole may fit in part.
-                middle = len(request.indices) // 2
-                halves = (request.indices[:middle], request.indices[middle:])
-                return [o for half in halves for o in await one(replace(request, indices=half))]
-            except ModelError as error:
-                return [error] * len(request.indices)
-            return list(reply.completions)
-
-        outcomes = await gather([one(request) for request in self._requests(model, messages, n, sampling)])
+        requests = self._requests(model, messages, n, sampling)
+        outcomes = await gather([self._attempt(model, request) for request in requests])
         return [outcome for part in outcomes for outcome in part]
+
+    async def _attempt(self, model: str, request: Request) -> list[Completion | ModelError]:
+        try:
+            reply = await self._complete(model, request)
+        except BudgetExhausted as error:
+            if len(request.indices) == 1:
+                return [error]
+            # What does not fit as a whole may fit in part.
+            middle = len(request.indices) // 2
+            halves = (request.indices[:middle], request.indices[middle:])
+            return [o for half in halves for o in await self._attempt(model, replace(request, indices=half))]
+        except ModelError as error:
+            return [error] * len(request.indices)
+        return list(reply.completions)
 
     async def _complete(self, model: str, request: Request) -> Reply:
         return await self._scope.complete(model, self._resources.models[model], request)

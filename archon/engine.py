@@ -31,6 +31,9 @@ from archon.trace import Event, Observer, ignore
 
 # Four times what an endpoint is asked at a time unless its model says otherwise.
 BEGUN = 1024
+# A run starts with few questions, so that their requests are under way while the next are begun.
+FIRST = 8
+PAUSE_SECONDS = 0.002
 
 
 class Engine:
@@ -158,23 +161,32 @@ class Engine:
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
         running: dict[asyncio.Task[None], Scope] = {}
         most = max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
-        open_ = left = 0
+        allowed, open_, left = FIRST, 0, 0
+        loop = asyncio.get_running_loop()
+        pause = loop.call_later(PAUSE_SECONDS, lambda: allow_more())
 
         def begin() -> None:
             nonlocal open_, left
-            # Many at a time: what they ask first goes into the store's books in one stroke.
-            for order, task in islice(waiting, most - open_):
+            for order, task in islice(waiting, allowed - open_):
                 scope = Scope(next(self._runs), order)
                 job = asyncio.create_task(one(task, scope))
                 running[job] = scope
                 job.add_done_callback(running.pop)
                 open_, left = open_ + 1, left + 1
 
+        def allow_more() -> None:
+            nonlocal allowed, pause
+            allowed = min(most, 2 * allowed)
+            begin()
+            if allowed < most:
+                pause = loop.call_later(PAUSE_SECONDS, allow_more)
+
         async def one(task: Task, scope: Scope) -> None:
             nonlocal open_
             finished.put_nowait((scope.order, await self._run(task, scope)))
             open_ -= 1
-            if open_ <= most // 2:
+            # Several at a time: what they ask first goes into the store's books in one stroke.
+            if open_ <= allowed // 2:
                 begin()
 
         try:
@@ -184,6 +196,7 @@ class Engine:
                 left -= 1
                 yield item
         finally:
+            pause.cancel()
             await _stop(list(running), list(running.values()))
 
     async def _run(self, task: Task, scope: Scope) -> Result:

@@ -28,6 +28,7 @@ from archon.models.base import Completion, Request, TokenLogprob
 COMMIT_SECONDS = 0.05
 USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 BUSY_SECONDS = 30.0
+KEY_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 # Version 2 added the claims; a version 1 without them is brought up to date where it lies, and keeps its samples in a
 # table WITHOUT ROWID, which spends a page of 4096 bytes on every sample of more than a thousand.
 VERSIONS = range(1, 3)
@@ -71,7 +72,7 @@ def request_key(identity: str, request: Request) -> bytes:
         request.seed,
         request.stream,
     ]
-    digest.update(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode())
+    digest.update(KEY_JSON.encode(parts).encode())
     return digest.digest()
 
 

@@ -22,6 +22,7 @@ class Stored(Wrapper):
         super().__init__(model)
         self._store = store
         self._observe = observe
+        self._last: tuple[Request, bytes] | None = None
 
     async def complete(self, request: Request) -> Reply:
         """Take what is in the store and buy the rest.
@@ -36,7 +37,7 @@ class Stored(Wrapper):
         return await self._draw(request)
 
     async def _draw(self, request: Request) -> Reply:
-        key = request_key(self.identity, request)
+        key = self._key(request)
         found = self._store.get(key, request.indices)
         if found:
             data = {"run": request.tag.run, "model": self.name, "stream": request.stream, "indices": list(found)}
@@ -52,6 +53,17 @@ class Stored(Wrapper):
                 found = self._store.get(key, request.indices)
         completions = tuple(found[index] for index in request.indices)
         return Reply(completions, _usage_alone(completions))
+
+    def _key(self, request: Request) -> bytes:
+        """The address of a request's samples, worked out once for single draws of one conversation in a row."""
+        if self._last is not None:
+            last, key = self._last
+            same = last.messages is request.messages and last.sampling is request.sampling
+            if same and (last.seed, last.stream) == (request.seed, request.stream):
+                return key
+        key = request_key(self.identity, request)
+        self._last = (request, key)
+        return key
 
     async def _buy(self, key: bytes, request: Request) -> dict[int, Completion]:
         """Buy samples, or nothing if another process has just bought some of them, or tried to."""
