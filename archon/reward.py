@@ -49,6 +49,17 @@ class Reward(Configuration, ABC):
         """Whether an answer that is not finished can be scored."""
         return False
 
+    def for_beginnings(self) -> Reward:
+        """The reward that scores answers which break off, where this one scores whole ones.
+
+        Raises:
+            ValueError: There is none; the message says what to do about it.
+        """
+        if not self.scores_beginnings:
+            remedy = "; write `unfinished: true` if it does" if "unfinished" in type(self).model_fields else ""
+            raise ValueError(f"{self.kind} is not known to score beginnings of answers, which a search needs{remedy}")
+        return self
+
     @abstractmethod
     async def measure(self, state: State, context: Context) -> list[float | Failure]:
         """Score the candidates, of which there is at least one; what is wrong with a score :meth:`score` finds out."""

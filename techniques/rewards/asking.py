@@ -38,6 +38,10 @@ class Asking(Reward, ABC):
         """With ``unfinished``, the model is told that the response breaks off."""
         return self.unfinished
 
+    def for_beginnings(self) -> Reward:
+        """The same, with the model told that the response breaks off."""
+        return self.model_copy(update={"unfinished": True})
+
     @property
     def draws(self) -> int:
         """Replies per response."""

@@ -73,6 +73,10 @@ class Ensemble(Reward, kind="ensemble"):
         """If all of the rewards do."""
         return all(reward.scores_beginnings for reward in self.rewards)
 
+    def for_beginnings(self) -> Reward:
+        """The same of what scores beginnings."""
+        return self.model_copy(update={"rewards": tuple(reward.for_beginnings() for reward in self.rewards)})
+
     async def measure(self, state: State, context: Context) -> list[float | Failure]:
         """Ask all rewards at the same time and put their scores together."""
         columns = await gather(reward.score(state, context.fork(index)) for index, reward in enumerate(self.rewards))
