@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archon.answers import AnswerFormat
     from archon.errors import ModelError
     from archon.models.base import Capabilities, Completion
+    from archon.sandbox import Execution
     from archon.state import Message, State
 
 
@@ -117,6 +118,37 @@ class Plan:
         return Plan((*self.asks, *(replace(ask, step=ask.step + steps) for ask in asks)), candidates)
 
 
+class Programs(Protocol):
+    """Where programs run that nobody has read, such as :class:`archon.sandbox.Sandbox`."""
+
+    async def run(
+        self,
+        program: str,
+        *,
+        stdin: str = "",
+        files: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> Execution:
+        """Run one program to its end or to its limit.
+
+        Args:
+            program: Its source.
+            stdin: What it reads from standard input.
+            files: Texts to put beside it, by relative path; modules among them can be imported.
+            arguments: Its command line.
+            seconds: How long it may run, where that is shorter than the sandbox allows.
+
+        Returns:
+            What it did, whatever that was.
+
+        Raises:
+            SandboxError: No program can be run here.
+            BudgetExhausted: The time of a budget ran out; only inside a technique.
+        """
+        ...
+
+
 class Context(Protocol):
     """What a technique may use while it runs, and the only way for it to spend."""
 
@@ -159,6 +191,11 @@ class Context(Protocol):
 
     def capabilities(self, model: str) -> Capabilities:
         """What the endpoint behind a model reference of the technique supports."""
+        ...
+
+    @property
+    def sandbox(self) -> Programs:
+        """Where to run what a model wrote, and the only place to; the trace tells of every program."""
         ...
 
     def fork(self, label: str | int) -> Context:
