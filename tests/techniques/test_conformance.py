@@ -146,6 +146,23 @@ class TestEvaluateTestsFirst(TechniqueConformance):
     unit_tests = ("It says 4.", "It is short.")
 
 
+class TestUnitTestsInCode(TechniqueConformance):
+    technique = UnitTests(model="m", n=2, code=True)
+    script = staticmethod(lambda request, index: f"```python\nassert f() == 4\nassert f() < {request.wire_seed()}\n```")
+
+
+class TestExecutedTests(TechniqueConformance):
+    technique = EvaluateTests(execute=True)
+    candidates = (Candidate("is_four = 4", "a"), Candidate("is_four = 5", "b"), Candidate("is four", "c"))
+    unit_tests = ("assert is_four == 4",)
+
+
+class TestExecutedTestsFirst(TechniqueConformance):
+    technique = EvaluateTests(execute=True, first_k=1)
+    candidates = (Candidate("is_four = 4", "a"), Candidate("is_four = 5", "b"))
+    unit_tests = ("assert is_four == 4",)
+
+
 class TestVote(TechniqueConformance):
     technique = Vote()
 

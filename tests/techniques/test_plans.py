@@ -48,6 +48,7 @@ REWARDS = st.sampled_from(
         Pairwise(model="a"),
         Rollout(model="b", n=2),
         PassedTests(model="a"),
+        PassedTests(execute=True),
         Ensemble(rewards=(Judge(model="a"), Pairwise(model="b"))),
         Http(url="http://127.0.0.1/score"),
     ]
@@ -77,6 +78,7 @@ BUILT_IN: st.SearchStrategy[Technique] = st.one_of(
         keep=st.none() | st.integers(1, 9),
         first_k=st.none() | st.integers(1, 9),
     ),
+    st.builds(EvaluateTests, execute=st.just(True), first_k=st.none() | st.integers(1, 9)),
     st.builds(Vote),
     st.builds(ReRead, model=st.sampled_from(["a", ("a", "b")]), n=st.integers(1, 4)),
     st.builds(
