@@ -83,12 +83,14 @@ class Plan:
         candidates: How many candidates it is expected to leave.
         most_candidates: How many it may leave; as many as expected if not given.
         keeps: Whether candidates that reach it may be left although it makes new ones.
+        extends: Whether the candidates it makes are those that reach it with all its words and replies after them.
     """
 
     asks: tuple[Ask, ...]
     candidates: int
     most_candidates: int | None = None
     keeps: bool = False
+    extends: bool = False
 
     @property
     def samples(self) -> int:

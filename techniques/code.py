@@ -26,12 +26,14 @@ class Block:
         code: What stands between its fences, without the last line break.
         end: Where it ends in the text, closing fence included.
         closed: Whether it has a closing fence.
+        fence: The backticks that opened it.
     """
 
     language: str
     code: str
     end: int
     closed: bool
+    fence: str = "```"
 
     @property
     def python(self) -> bool:
@@ -53,13 +55,13 @@ def blocks(text: str) -> list[Block]:
                 language = fence[2].split()[0].lower() if fence[2].strip() else ""
                 opened, inside = (fence[1], language, len(line) - len(line.lstrip(" \t"))), []
         elif fence is not None and not fence[2].strip() and len(fence[1]) >= len(opened[0]):
-            found.append(Block(opened[1], "\n".join(inside), place - 1, closed=True))
+            found.append(Block(opened[1], "\n".join(inside), place - 1, True, opened[0]))
             opened = None
         else:
             # A block in a list is indented as a whole.
             inside.append(line[min(opened[2], len(line) - len(line.lstrip(" \t"))) :])
     if opened is not None:
-        found.append(Block(opened[1], "\n".join(inside), len(text), closed=False))
+        found.append(Block(opened[1], "\n".join(inside), len(text), False, opened[0]))
     return found
 
 

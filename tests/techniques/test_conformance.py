@@ -13,6 +13,7 @@ from techniques import (
     EvaluateTests,
     Fuse,
     Generate,
+    Hint,
     MixtureOfAgents,
     MultiPersona,
     Organize,
@@ -234,6 +235,11 @@ class TestReflect(TechniqueConformance):
     technique = Reflect(model="m", rounds=2)
     script = staticmethod(lambda request, index: "[Stop]" if "is 5" in str(request) else f"no {request.wire_seed()}")
     planned = staticmethod(lambda request, index: f"no {request.wire_seed()}\n[Revise]")
+
+
+class TestHint(TechniqueConformance):
+    technique = Hint(model="m", rounds=2, executions=1)
+    script = staticmethod(lambda request, index: f"print({request.wire_seed()})\n```\nSo it is.")
 
 
 class TestChainOfVerification(TechniqueConformance):
