@@ -113,9 +113,10 @@ def program_of(answer: str, question: str) -> tuple[str, ...] | None:
 def parse_code_tests(reply: str, most: int, question: str) -> list[str]:
     """The first ``most`` different tests in a reply, each a program of its own that fails by an exception.
 
-    A test is a statement with an ``assert`` in it, or a function without parameters whose name begins with ``test``
-    (to be called by who runs it). Imports, helpers and values from above it come with it, but nothing that would take
-    the place of what the question asks for. Where code cannot be read, lines that begin with ``assert`` count.
+    A test is a statement with an ``assert`` in it, a function without parameters whose name begins with ``test`` (to be
+    called by who runs it), or such a method of a class of ``unittest``. Imports, helpers and values from above it come
+    with it, but nothing that would take the place of what the question asks for. Where code
+    cannot be read, lines that begin with ``assert`` count.
     """
     asked = frozenset(CALLED.findall(question))
     codes = [block.code for block in blocks(reply) if block.python or not block.language] or [reply]
@@ -149,6 +150,10 @@ def _tests(tree: ast.Module, asked: Collection[str]) -> Iterator[str]:
         asserts = any(isinstance(inner, ast.Assert) for inner in ast.walk(node))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test") and asserts and not _parameters(node):
             yield from _source((*above, node))
+        elif isinstance(node, ast.ClassDef) and (methods := _methods(node)):
+            for method in methods:
+                call = f"{node.name}({method!r}).debug()"
+                yield from (f"{source}\n{call}" for source in _source((*above, node)))
         elif isinstance(node, DEFINITIONS):
             above += [node] if node.name not in asked else []
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -168,6 +173,13 @@ def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
             isinstance(inner, ast.Name) and inner.id == "__name__" for inner in ast.walk(node.test)
         )
         yield from node.body if guards and isinstance(node, ast.If) else (node,)
+
+
+def _methods(node: ast.ClassDef) -> list[str]:
+    """The tests of a class of ``unittest``."""
+    if not any(ast.unparse(base).endswith("TestCase") for base in node.bases):
+        return []
+    return [inner.name for inner in node.body if isinstance(inner, ast.FunctionDef) and inner.name.startswith("test")]
 
 
 def _parameters(node: ast.FunctionDef) -> int:

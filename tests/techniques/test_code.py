@@ -90,7 +90,7 @@ def test_tests_are_programs_that_assert_something(reply: str, most: int, questio
     tests = parse_code_tests(reply, most, question)
     assert len(tests) == len(set(tests)) <= most
     for test in tests:
-        assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(test)))
+        assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(test))) or ".debug()" in test
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,15 @@ QUESTION = "Write a function add(a, b) that adds."
             ["for n in range(3):\n    assert add(n, 0) == n"],
         ),
         ("```python\nif __name__ == '__main__':\n    assert add(1, 0)\n```", ["assert add(1, 0)"]),
-        ("```python\nimport unittest\nclass T(unittest.TestCase):\n    def test(self):\n        pass\n```", []),
+        (
+            "```python\nimport unittest\nclass T(unittest.TestCase):\n    def test(self):\n"
+            "        self.assertTrue(add)\n```",
+            [
+                "import unittest\n\nclass T(unittest.TestCase):\n\n    def test(self):\n        self.assertTrue(add)\n"
+                "T('test').debug()"
+            ],
+        ),
+        ("```python\nclass Test:\n    pass\n```", []),
     ],
 )
 def test_code_tests(reply: str, tests: list[str]) -> None:

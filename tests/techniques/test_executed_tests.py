@@ -19,6 +19,7 @@ from archon.testing import ScriptedModel, rehearse
 from archon.testing_rewards import score
 from archon.trace import Event
 from techniques import EvaluateTests
+from techniques.code import parse_code_tests
 from techniques.rewards import PassedTests
 
 TASK = Task.of('def double(x):\n    """Twice x."""\n', id="q")
@@ -123,6 +124,18 @@ def test_a_test_that_is_no_program_is_recorded_and_counts_neither_way() -> None:
     assert [(failure.kind, failure.reason) for failure in state.failures] == [
         ("parse", "not a program, so not executed: test 1"),
     ] * 2
+
+
+def test_methods_of_unittest_are_tests_of_their_own() -> None:
+    written = (
+        "```python\nimport unittest\nclass T(unittest.TestCase):\n    def setUp(self):\n        self.two = 2\n"
+        "    def test_two(self):\n        self.assertEqual(double(self.two), 4)\n"
+        "    def test_three(self):\n        self.assertEqual(double(3), 6)\n"
+        "if __name__ == '__main__':\n    unittest.main()\n```"
+    )
+    tests = parse_code_tests(written, 5, TASK.question)
+    assert len(tests) == 2
+    assert scores(RIGHT, HALF_RIGHT, tests=tests) == [1.0, 0.5]
 
 
 def test_definitions_of_the_question_are_there_and_those_of_the_answer_win() -> None:
