@@ -14,9 +14,11 @@ from typing import Any
 from archon.answers import AnswerFormat
 from archon.concurrency import gather
 from archon.errors import BudgetExhausted, ModelError
+from archon.executions import Watched
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling, Tag
 from archon.state import Message, Task
 from archon.stream import Heard, StreamEvent
+from archon.technique import Programs
 from archon.trace import Event, Observer
 
 
@@ -29,14 +31,18 @@ class Resources:
         samplings: How each of them draws unless a technique says otherwise.
         answers: How final answers are found and compared.
         seed: Decides every draw.
-        observe: Told what techniques put into the trace.
+        sandbox: Where programs run.
+        observe: Told of them, and of what techniques put into the trace.
+        seconds_left: How long the budgets of one run of the engine still last; ``None`` without end.
     """
 
     models: Mapping[str, Model]
     samplings: Mapping[str, Sampling]
     answers: AnswerFormat
     seed: int
+    sandbox: Programs
     observe: Observer
+    seconds_left: Callable[[int], float | None]
 
 
 @dataclass(slots=True)
@@ -54,22 +60,35 @@ class Scope:
     order: int = 0
     tell: Callable[[StreamEvent], None] | None = None
     stopped: bool = False
-    _drawing: set[asyncio.Task[Any]] = field(default_factory=set)
+    _working: set[asyncio.Task[Any]] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def stop(self) -> None:
-        """Cancel every request within the next turn of the event loop, however deep it is nested, and allow no more."""
+        """Cancel all requests and programs within the next turn of the event loop, however deep, and allow no more."""
         self.stopped = True
-        for task in self._drawing:
+        for task in self._working:
             task.cancel()
 
-    async def complete(self, ref: str, model: Model, request: Request) -> Reply:
-        """Send a request where it can be stopped and, if somebody listens, heard."""
+    def enter(self) -> asyncio.Task[Any]:
+        """Let the current task be stopped until it leaves.
+
+        Raises:
+            CancelledError: It is stopped already.
+        """
         if self.stopped:
             raise asyncio.CancelledError
         task = asyncio.current_task()
-        assert task is not None, "requests are sent by tasks"
-        self._drawing.add(task)
+        assert task is not None, "requests are sent and programs run by tasks"
+        self._working.add(task)
+        return task
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """The counterpart of :meth:`enter`."""
+        self._working.discard(task)
+
+    async def complete(self, ref: str, model: Model, request: Request) -> Reply:
+        """Send a request where it can be stopped and, if somebody listens, heard."""
+        task = self.enter()
         try:
             if self.tell is None:
                 return await model.complete(request)
@@ -79,7 +98,7 @@ class Scope:
             heard.finished(zip(request.indices, reply.completions, strict=True))
             return reply
         finally:
-            self._drawing.discard(task)
+            self.leave(task)
 
 
 class Branch:
@@ -108,6 +127,12 @@ class Branch:
     def capabilities(self, model: str) -> Capabilities:
         """What the endpoint behind a model supports."""
         return self._resources.models[model].capabilities
+
+    @property
+    def sandbox(self) -> Programs:
+        """Where programs run, for this branch."""
+        shared = self._resources
+        return Watched(shared.sandbox, self._scope, self._tag, self._stream, shared.observe, shared.seconds_left)
 
     def fork(self, label: str | int) -> Branch:
         """A branch with samples and randomness of its own."""

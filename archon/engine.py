@@ -24,9 +24,11 @@ from archon.models.stack import Stack
 from archon.placement import Component, place
 from archon.prices import with_list_price
 from archon.result import Result
+from archon.sandbox import Sandbox
 from archon.state import Candidate, Failure, State, Task, number_repeats
 from archon.store import SampleStore
 from archon.stream import Finished, LayerFinished, LayerStarted, StreamEvent
+from archon.technique import Programs
 from archon.trace import Event, Observer, ignore
 
 # Four times what an endpoint is asked at a time unless its model says otherwise.
@@ -50,6 +52,7 @@ class Engine:
         budget: What all questions together may really cost.
         ledger: Where the architecture's own costs are recorded; one of its own if not given.
         paid: Where what was really sent is recorded; one of its own if not given.
+        sandbox: Where techniques run what models wrote; a :class:`archon.sandbox.Sandbox` of its own if not given.
         observe: Told every event as it happens.
     """
 
@@ -65,6 +68,7 @@ class Engine:
         budget: BudgetSpec | None = None,
         ledger: Ledger | None = None,
         paid: Ledger | None = None,
+        sandbox: Programs | None = None,
         observe: Observer = ignore,
     ) -> None:
         self.architecture = architecture
@@ -76,6 +80,9 @@ class Engine:
         self._given = dict(models or {})
         self._seed = seed
         self._observe = observe
+        # What works on this machine is only found out when the first program runs.
+        self._sandbox = Sandbox() if sandbox is None else sandbox
+        self._run_budget = None if budget is None else Budget(budget)
         self._specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
         self._layers = place(architecture, self._specs)
         self._stack = Stack(
@@ -83,7 +90,7 @@ class Engine:
             paid=self.paid,
             retry=retry,
             store=store,
-            run_budget=None if budget is None else Budget(budget),
+            run_budget=self._run_budget,
             question_budgets=None if architecture.budget is None else self._budgets,
             observe=observe,
         )
@@ -101,7 +108,15 @@ class Engine:
             await self.__aexit__(None, None, None)
             raise
         samplings = {ref: spec.sampling for ref, spec in self._specs.items()}
-        self._resources = Resources(models, samplings, self.architecture.answer, self._seed, self._observe)
+        self._resources = Resources(
+            models,
+            samplings,
+            self.architecture.answer,
+            self._seed,
+            self._sandbox,
+            self._observe,
+            self._seconds_left,
+        )
         self._finish = Finish(self._layers, self._specs, models)
         return self
 
@@ -226,6 +241,12 @@ class Engine:
         )
         self._observe(Event("question", task.id, "", {"run": run, **result.summary()}))
         return result
+
+    def _seconds_left(self, run: int) -> float | None:
+        """How long the budgets of one run still last; ``None`` without end."""
+        budgets = (self._budgets.get(run), self._run_budget)
+        left = [budget.seconds_left for budget in budgets if budget is not None]
+        return min((seconds for seconds in left if seconds is not None), default=None)
 
     async def _run_layer(self, layer: Sequence[Component], state: State, scope: Scope) -> State:
         if not state.candidates:

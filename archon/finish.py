@@ -101,7 +101,7 @@ class Finish:
             plan = component.technique.plan(flow.candidates)
             if plan is None:
                 return None
-            made, remarks = 0.0, 0.0
+            made, remarks, added = 0.0, 0.0, 0.0
             before = 0.0
             for ask in plan.asks:
                 prompt = self._prompt(ask, flow, asked, before)
@@ -109,8 +109,11 @@ class Finish:
                 before = prompt + min(completion, COMPLETION_TOKENS) * BYTES_PER_TOKEN
                 cost += self._price(ask, prompt, completion)
                 text = min(completion, COMPLETION_TOKENS) * BYTES_PER_TOKEN
+                added += ask.requests * (len(ask.words.encode()) + text)
                 made = max(made, text) if ask.makes == "candidates" else made
                 remarks += ask.requests * text if ask.makes == "remarks" else 0.0
+            if plan.extends:
+                made = flow.bytes + added / max(plan.candidates, 1)
             candidates += plan.candidates
             size = max(size, made or flow.bytes + remarks / max(plan.candidates, 1))
         return cost, _Flow(candidates, size)

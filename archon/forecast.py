@@ -230,6 +230,8 @@ class _Step:
         candidates = self._plan.bound if most else self._plan.candidates
         made = [use for ask, use in self._asked if ask.makes == "candidates" and use.calls]
         said = sum(use.samples * use.completion for ask, use in self._asked if ask.makes == "remarks" and use.calls)
+        if made and self._plan.extends:
+            return _Flow(candidates, flow.text + self._added() / candidates, flow.remarks if most else 0.0)
         if made:
             text = _text_of(made, most=most)
             if most and self._plan.keeps:
@@ -238,6 +240,13 @@ class _Step:
         # A few candidates may have most of the remarks.
         share = 1.0 if most else min(1.0, candidates / flow.candidates) if flow.candidates else 0.0
         return _Flow(candidates, flow.text, flow.remarks * share + said)
+
+    def _added(self) -> float:
+        """The tokens of all that is said and replied."""
+        bytes_per_token = 1 if self._profile is None else BYTES_PER_TOKEN
+        return sum(
+            use.samples * (len(ask.words.encode()) / bytes_per_token + use.completion) for ask, use in self._asked
+        )
 
     def _ask_all(self, lengths: Mapping[str, Mapping[Ask, float]]) -> list[tuple[Ask, Use]]:
         asked: list[tuple[Ask, Use]] = []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archon.answers import AnswerFormat
     from archon.errors import ModelError
     from archon.models.base import Capabilities, Completion
+    from archon.sandbox import Execution
     from archon.state import Message, State
 
 
@@ -82,12 +83,14 @@ class Plan:
         candidates: How many candidates it is expected to leave.
         most_candidates: How many it may leave; as many as expected if not given.
         keeps: Whether candidates that reach it may be left although it makes new ones.
+        extends: Whether the candidates it makes are those that reach it with all its words and replies after them.
     """
 
     asks: tuple[Ask, ...]
     candidates: int
     most_candidates: int | None = None
     keeps: bool = False
+    extends: bool = False
 
     @property
     def samples(self) -> int:
@@ -115,6 +118,37 @@ class Plan:
             return None
         steps = 1 + max((ask.step for ask in self.asks), default=-1)
         return Plan((*self.asks, *(replace(ask, step=ask.step + steps) for ask in asks)), candidates)
+
+
+class Programs(Protocol):
+    """Where programs run that nobody has read, such as :class:`archon.sandbox.Sandbox`."""
+
+    async def run(
+        self,
+        program: str,
+        *,
+        stdin: str = "",
+        files: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> Execution:
+        """Run one program to its end or to its limit.
+
+        Args:
+            program: Its source.
+            stdin: What it reads from standard input.
+            files: Texts to put beside it, by relative path; modules among them can be imported.
+            arguments: Its command line.
+            seconds: How long it may run, where that is shorter than the sandbox allows.
+
+        Returns:
+            What it did, whatever that was.
+
+        Raises:
+            SandboxError: No program can be run here.
+            BudgetExhausted: The time of a budget ran out; only inside a technique.
+        """
+        ...
 
 
 class Context(Protocol):
@@ -159,6 +193,11 @@ class Context(Protocol):
 
     def capabilities(self, model: str) -> Capabilities:
         """What the endpoint behind a model reference of the technique supports."""
+        ...
+
+    @property
+    def sandbox(self) -> Programs:
+        """Where to run what a model wrote, and the only place to; the trace tells of every program."""
         ...
 
     def fork(self, label: str | int) -> Context:

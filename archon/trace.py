@@ -19,8 +19,9 @@ class Event:
         kind: ``question_started`` and ``question`` (its end); ``layer_started`` and ``layer`` (its end, with the
             candidates it leaves); ``call`` (a request of the architecture with its messages and replies, wherever
             they came from); ``attempt`` (a request that was sent); ``hit`` (draws found in the store); ``retry``,
-            ``hedge``, ``fallback`` (why there is one more attempt); ``budget`` (a request that was not sent). Others
-            are what techniques record of their own.
+            ``hedge``, ``fallback`` (why there is one more attempt); ``budget`` (a request that was not sent);
+            ``execution`` (a program that a technique ran, with its source and how it ended). Others are what techniques
+            record of their own.
         question: The task's id.
         layer: The path of the layer, if it happened inside one.
         data: What there is to say, as JSON values; ``run`` tells apart two tasks with the same id.

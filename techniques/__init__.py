@@ -8,6 +8,7 @@ from techniques.debate import Debate
 from techniques.evaluate_tests import EvaluateTests
 from techniques.fuse import Fuse
 from techniques.generate import Generate
+from techniques.hint import Hint
 from techniques.mixture_of_agents import MixtureOfAgents
 from techniques.multi_persona import MultiPersona
 from techniques.organize import Organize
@@ -35,6 +36,7 @@ __all__ = [
     "EvaluateTests",
     "Fuse",
     "Generate",
+    "Hint",
     "MixtureOfAgents",
     "MultiPersona",
     "Organize",

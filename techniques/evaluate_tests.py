@@ -1,19 +1,20 @@
-"""Judge every candidate by the unit tests and put those that pass most first."""
+"""Test every candidate by the unit tests and put those that pass most first."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archon.concurrency import gather
 from archon.errors import ModelError
 from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
+from techniques.executed_tests import check_judge, run_tests
 from techniques.prompts import conversation, render, requires
 from techniques.unit_tests import HEADING, number_of
 
@@ -39,30 +40,42 @@ WORD = re.compile(
     re.IGNORECASE,
 )
 LETTER = re.compile(r"\w")
+SECONDS = 5.0
 
 TestsPrompt = Annotated[str | None, requires("question", "candidate", "tests")]
 """A prompt that shows the question, one candidate and the tests; ``None`` for the built-in one."""
 
 
 class EvaluateTests(Sampled, kind="test"):
-    """Judge every candidate by the unit tests and put those that pass most first.
+    """Test every candidate by the unit tests and put those that pass most first.
 
-    One call per candidate gives a verdict on every test that earlier layers wrote. The score is the share of tests
-    passed among those with a verdict; the verdict says whether the candidate passed all. Ties keep their order. A
-    verdict that is missing or unreadable is recorded and counts neither way; a candidate without any has no score and
-    comes before those that passed nothing. With ``first_k``, candidates are tested in order, ``first_k`` at a time,
-    until that many have passed everything, and only those are kept. Cost: 1 completion per candidate tested.
+    A model gives, in one call per candidate, a verdict on every test that earlier layers wrote. With ``execute``, the
+    tests and candidates are Python programs instead (``unit_tests`` writes such tests with ``code``), and every
+    candidate is run with each test in the sandbox, for at most ``seconds`` and in a process of its own; a candidate is
+    its longest block of code, and the stub in the question, if there is one, comes before it. The score is the share of
+    tests passed among those with a verdict; the verdict says whether the candidate passed all. Ties keep their order.
+    A verdict that is missing or unreadable, or a test that is no program, is recorded and counts neither way; a
+    candidate without any verdict has no score and comes before those that passed nothing. With ``first_k``, candidates
+    are tested in order, ``first_k`` at a time, until that many have passed everything, and only those are kept. Cost: 1
+    completion per candidate tested, or none where tests are executed.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
     """
 
     needs_unit_tests: ClassVar[bool] = True
-    calls: ClassVar[str] = "1 per candidate tested"
+    calls: ClassVar[str] = "1 per candidate tested, or 0 with execute"
 
-    model: ModelRef
+    model: ModelRef | None = None
+    execute: bool = False
+    seconds: Annotated[float, Field(gt=0)] = SECONDS
     keep: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None
     first_k: Annotated[int | None, Field(ge=1), IntKnob(1, 10)] = None
     prompt: TestsPrompt = None
+
+    @model_validator(mode="after")
+    def _one_judge(self) -> Self:
+        check_judge(self.execute, self.model, {"prompt": self.prompt, **self.overrides})
+        return self
 
     async def __call__(self, state: State, context: Context) -> State:
         """Order the candidates by the share of tests they pass and keep the first ``keep``."""
@@ -88,6 +101,9 @@ class EvaluateTests(Sampled, kind="test"):
     def plan(self, candidates: int) -> Plan:
         """One completion per candidate; with ``first_k``, the first batch is expected to pass everything."""
         tested = min(self.first_k or candidates, candidates)
+        most = min(self.keep or candidates, candidates)
+        if self.model is None:
+            return Plan((), min(tested, most), most)
         ask = Ask(
             self.model,
             requests=tested,
@@ -97,16 +113,19 @@ class EvaluateTests(Sampled, kind="test"):
             remarks=False,
             max_tokens=self.max_tokens,
         )
-        most = min(self.keep or candidates, candidates)
         return Plan((ask,), min(tested, most), most)
 
     async def _test(self, state: State, candidate: Candidate, context: Context) -> tuple[Candidate, Failure | None]:
         try:
-            verdicts = await ask_verdicts(state, candidate, context, self.model, self.prompt, self.overrides)
+            if self.model is None:
+                verdicts = await run_tests(state, candidate, context, self.seconds)
+            else:
+                verdicts = await ask_verdicts(state, candidate, context, self.model, self.prompt, self.overrides)
         except ModelError as error:
             return replace(candidate, score=None, verdict=None), Failure.of(context.layer, error)
         missing = [str(number) for number, verdict in enumerate(verdicts, start=1) if verdict is None]
-        failure = Failure(context.layer, "parse", f"{candidate.origin}: no verdict on test {', '.join(missing)}")
+        why = f"{candidate.origin}: no verdict on test" if self.model else "not a program, so not executed: test"
+        failure = Failure(context.layer, "parse", f"{why} {', '.join(missing)}")
         return replace(candidate, score=share(verdicts), verdict=_all(verdicts)), failure if missing else None
 
 

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Literal, cast, get_args
@@ -76,6 +77,7 @@ class Sandbox:
         stdin: str = "",
         files: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        seconds: float | None = None,
     ) -> Execution:
         """Run one program to its end or to its limit; waits while too many others run.
 
@@ -86,6 +88,7 @@ class Sandbox:
             stdin: What it reads from standard input.
             files: Texts to put beside it, by relative path; modules among them can be imported.
             arguments: Its command line.
+            seconds: How long it may run, where that is shorter than the sandbox's limit.
 
         Returns:
             What it did, whatever that was.
@@ -94,7 +97,10 @@ class Sandbox:
             ConfigError: A file lies outside the program's directory.
             SandboxError: The sandbox itself cannot run.
         """
-        job = Job(self.limits, {**_inside(files or {}), MAIN: program}, tuple(arguments), stdin)
+        limits = self.limits
+        if seconds is not None:
+            limits = replace(limits, seconds=min(seconds, limits.seconds))
+        job = Job(limits, {**_inside(files or {}), MAIN: program}, tuple(arguments), stdin)
         async with self._slot():
             return await _run(await self._backend(), job, self._image)
 

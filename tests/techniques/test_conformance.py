@@ -13,6 +13,7 @@ from techniques import (
     EvaluateTests,
     Fuse,
     Generate,
+    Hint,
     MixtureOfAgents,
     MultiPersona,
     Organize,
@@ -146,6 +147,23 @@ class TestEvaluateTestsFirst(TechniqueConformance):
     unit_tests = ("It says 4.", "It is short.")
 
 
+class TestUnitTestsInCode(TechniqueConformance):
+    technique = UnitTests(model="m", n=2, code=True)
+    script = staticmethod(lambda request, index: f"```python\nassert f() == 4\nassert f() < {request.wire_seed()}\n```")
+
+
+class TestExecutedTests(TechniqueConformance):
+    technique = EvaluateTests(execute=True)
+    candidates = (Candidate("is_four = 4", "a"), Candidate("is_four = 5", "b"), Candidate("is four", "c"))
+    unit_tests = ("assert is_four == 4",)
+
+
+class TestExecutedTestsFirst(TechniqueConformance):
+    technique = EvaluateTests(execute=True, first_k=1)
+    candidates = (Candidate("is_four = 4", "a"), Candidate("is_four = 5", "b"))
+    unit_tests = ("assert is_four == 4",)
+
+
 class TestVote(TechniqueConformance):
     technique = Vote()
 
@@ -217,6 +235,11 @@ class TestReflect(TechniqueConformance):
     technique = Reflect(model="m", rounds=2)
     script = staticmethod(lambda request, index: "[Stop]" if "is 5" in str(request) else f"no {request.wire_seed()}")
     planned = staticmethod(lambda request, index: f"no {request.wire_seed()}\n[Revise]")
+
+
+class TestHint(TechniqueConformance):
+    technique = Hint(model="m", rounds=2, executions=1)
+    script = staticmethod(lambda request, index: f"print({request.wire_seed()})\n```\nSo it is.")
 
 
 class TestChainOfVerification(TechniqueConformance):

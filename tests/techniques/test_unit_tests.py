@@ -203,6 +203,21 @@ def test_prompt() -> None:
     check_snapshot("unit_tests", model.requests[0].messages)
 
 
+def test_code_is_asked_for_and_read_as_code() -> None:
+    reply = "Sure:\n```python\nassert f(1) == 2\nassert f(0) == 1\nassert f(3) == 4\n```"
+    rehearsal = rehearse(UnitTests(model="m", n=2, code=True), ScriptedModel(reply), candidates=CANDIDATES)
+    assert rehearsal.state.unit_tests == ("assert f(1) == 2", "assert f(0) == 1")
+    assert not rehearsal.state.failures
+    short = rehearse(UnitTests(model="m", n=5, code=True), ScriptedModel(reply)).state
+    assert [failure.reason for failure in short.failures] == ["asked for 5 unit tests and got 3"]
+    check_snapshot("unit_tests-code", rehearsal.model.requests[0].messages)
+
+
+def test_own_prompts_for_code_are_used() -> None:
+    technique = UnitTests(model="m", prompt="Assert {count} things: {question}", code=True)
+    assert _asked(rehearse(technique, ScriptedModel("assert 1"), task=Task.of("Q"))) == "Assert 5 things: Q"
+
+
 def test_prompt_of_shown_tests() -> None:
     model = ScriptedModel("x")
     rehearse(Generate(model="m"), model, unit_tests=["says four", "is short"], tests_shown=True)

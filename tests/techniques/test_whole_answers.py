@@ -13,6 +13,7 @@ from archon.testing import ScriptedModel, rehearse
 from techniques import (
     ChainOfVerification,
     Debate,
+    Hint,
     MixtureOfAgents,
     MultiPersona,
     Organize,
@@ -43,6 +44,7 @@ ALL: tuple[Technique, ...] = (
     UniversalSelfConsistency(model="m"),
     SelfRefine(model="m", rounds=2),
     Reflect(model="m", rounds=2),
+    Hint(model="m", rounds=2, executions=2),
     ChainOfVerification(model="m", questions=3),
     RoundTrip(model="m"),
 )

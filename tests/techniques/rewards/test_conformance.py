@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archon.models.base import Completion, Request, TokenLogprob
+from archon.state import Candidate
 from archon.testing_rewards import RewardConformance
 from techniques.rewards import (
     Ensemble,
@@ -74,6 +75,12 @@ class TestPassedTests(RewardConformance):
     reward = PassedTests(model="m")
     script = staticmethod(lambda request, index: "[1] PASS\n[2] FAIL")
     unit_tests = ("It says 4.", "It is short.")
+
+
+class TestExecutedPassedTests(RewardConformance):
+    reward = PassedTests(execute=True)
+    candidates = (Candidate("four = 4"), Candidate("four = 5"), Candidate("is four"))
+    unit_tests = ("assert four == 4", "assert four")
 
 
 class TestEnsemble(RewardConformance):
