@@ -44,6 +44,11 @@ class UnitTests(Sampled, kind="unit_tests"):
     Candidates pass through untouched. Fewer tests than asked for, or none, are recorded. Cost: 1 completion.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
+
+    Example:
+        - unit_tests: {model: judge, n: 5}
+        - generate: {model: solver, n: 8}
+        - test: {model: judge}
     """
 
     needs_candidates: ClassVar[bool] = False

@@ -67,6 +67,9 @@ class Http(Remote, kind="http"):
     score. What the server costs is not accounted for. Cost: 1 request per question.
 
     Source: this framework; docs/rewards.md gives the protocol.
+
+    Example:
+        http: {url: http://127.0.0.1:9000/score}
     """
 
     calls: ClassVar[str] = "0 (1 request to the server)"

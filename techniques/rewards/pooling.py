@@ -39,6 +39,13 @@ class Pooling(Remote, kind="pooling"):
 
     Source: Zhang et al. 2025 (Lessons of Developing Process Reward Models, arXiv:2501.07301) for marks and steps;
     Lightman et al. 2023 (Let's Verify Step by Step, arXiv:2305.20050) for their product and minimum.
+
+    Example:
+        pooling:
+          url: http://127.0.0.1:8000/pooling
+          model: Qwen/Qwen2.5-Math-PRM-7B
+          mark: <extra_0>
+          aggregate: min
     """
 
     calls: ClassVar[str] = "0 (1 request per candidate to the server)"
