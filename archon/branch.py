@@ -30,6 +30,7 @@ class Resources:
         answers: How final answers are found and compared.
         seed: Decides every draw.
         observe: Told what techniques put into the trace.
+        bounded: Whether there is a budget.
     """
 
     models: Mapping[str, Model]
@@ -37,6 +38,7 @@ class Resources:
     answers: AnswerFormat
     seed: int
     observe: Observer
+    bounded: bool
 
 
 @dataclass(slots=True)
@@ -95,6 +97,7 @@ class Branch:
         self._rng: random.Random | None = None
         self.answers = resources.answers
         self.layer = tag.layer
+        self.bounded = resources.bounded
 
     @property
     def rng(self) -> random.Random:

@@ -73,6 +73,7 @@ class Engine:
         self._given = dict(models or {})
         self._seed = seed
         self._observe = observe
+        self._bounded = budget is not None or architecture.budget is not None
         self._specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
         self._layers = place(architecture, self._specs)
         self._stack = Stack(
@@ -98,7 +99,8 @@ class Engine:
             await self.__aexit__(None, None, None)
             raise
         samplings = {ref: spec.sampling for ref, spec in self._specs.items()}
-        self._resources = Resources(models, samplings, self.architecture.answer, self._seed, self._observe)
+        answers = self.architecture.answer
+        self._resources = Resources(models, samplings, answers, self._seed, self._observe, self._bounded)
         self._finish = Finish(self._layers, self._specs, models)
         return self
 
