@@ -34,6 +34,7 @@ class Resources:
         sandbox: Where programs run.
         observe: Told of them, and of what techniques put into the trace.
         seconds_left: How long the budgets of one run of the engine still last; ``None`` without end.
+        bounded: Whether there is a budget.
     """
 
     models: Mapping[str, Model]
@@ -43,6 +44,7 @@ class Resources:
     sandbox: Programs
     observe: Observer
     seconds_left: Callable[[int], float | None]
+    bounded: bool
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Branch:
         self._rng: random.Random | None = None
         self.answers = resources.answers
         self.layer = tag.layer
+        self.bounded = resources.bounded
 
     @property
     def rng(self) -> random.Random:

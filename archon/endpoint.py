@@ -49,6 +49,7 @@ class Endpoint:
 
     def __init__(self, url: str, *, api_key: SecretRef = None, timeout: float, retry: RetryPolicy) -> None:
         self._url = url
+        self._shown = public(url)
         self._key = _key(url, api_key)
         self._timeout = timeout
         self._retry = retry
@@ -95,16 +96,16 @@ class Endpoint:
             async with asyncio.timeout(self._timeout):
                 reply = await self._client.post(self._url, content=content)
         except (TimeoutError, httpx.TimeoutException):
-            raise TransientError(f"{self._url}: no reply within {self._timeout:g} s", reason="timeout") from None
+            raise TransientError(f"{self._shown}: no reply within {self._timeout:g} s", reason="timeout") from None
         except httpx.TransportError as error:
             problem = str(error) or type(error).__name__
-            raise TransientError(f"{self._url}: the connection failed: {problem}", reason="connection") from None
+            raise TransientError(f"{self._shown}: the connection failed: {problem}", reason="connection") from None
         if not reply.is_success:
             self._refuse(reply)
         try:
             return json.loads(reply.content)
         except ValueError:
-            raise TransientError(f"{self._url}: the reply is not JSON", reason="malformed") from None
+            raise TransientError(f"{self._shown}: the reply is not JSON", reason="malformed") from None
 
     def _refuse(self, reply: httpx.Response) -> Never:
         """Raise what an error reply means, never with the key in it."""
@@ -112,12 +113,18 @@ class Endpoint:
         said = reply.text[:200].strip() or "no explanation"
         if self._key:
             said = said.replace(self._key, "***")
-        message = f"{self._url}: HTTP {status}: {said}"
+        message = f"{self._shown}: HTTP {status}: {said}"
         reason = REASONS.get(status, "server_error" if status >= 500 else "refused")
         if status in TRANSIENT_STATUSES or status >= 500:
             retry_after = parse_retry_after(reply.headers.get("retry-after"))
             raise TransientError(message, reason=reason, status=status, retry_after=retry_after)
         raise PermanentError(message, reason=reason, status=status)
+
+
+def public(url: str) -> str:
+    """The URL as it may be shown: without a user's name, a password and a query, which may be secret."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 @cache
@@ -132,5 +139,5 @@ def _key(url: str, reference: str | None) -> str | None:
         return None
     key = os.environ.get(named[1])
     if not key:
-        raise ConfigError(f"{url} needs a key and {named[1]} is not set: export {named[1]}=….")
+        raise ConfigError(f"{public(url)} needs a key and {named[1]} is not set: export {named[1]}=….")
     return key

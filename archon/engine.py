@@ -83,6 +83,7 @@ class Engine:
         # What works on this machine is only found out when the first program runs.
         self._sandbox = Sandbox() if sandbox is None else sandbox
         self._run_budget = None if budget is None else Budget(budget)
+        self._bounded = budget is not None or architecture.budget is not None
         self._specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
         self._layers = place(architecture, self._specs)
         self._stack = Stack(
@@ -116,6 +117,7 @@ class Engine:
             self._sandbox,
             self._observe,
             self._seconds_left,
+            self._bounded,
         )
         self._finish = Finish(self._layers, self._specs, models)
         return self

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from archon.errors import ConfigError
@@ -25,6 +26,10 @@ ENTRY_POINT_GROUP = "archon.techniques"
 @dataclass(frozen=True, slots=True)
 class ModelRole:
     """Marks a field that names a model of the architecture."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Tells editors and pages too."""
+        return {**handler(schema), "x-model": True}
 
 
 ModelRef = Annotated[str, Field(min_length=1), ModelRole()]

@@ -1,8 +1,8 @@
 """OpenTelemetry spans of a run, with the semantic conventions for generative AI; needs the extra ``otel``.
 
 A question is a span, every layer one inside it, and every request that was sent a client span ``chat <model>`` inside
-its layer, with tokens, cost and error. Retries, store hits, hedges, fallbacks and exhausted budgets are events of
-their layer. Texts are not exported.
+its layer, with tokens, cost and error. Retries, store hits, hedges, fallbacks, exhausted budgets and requests to
+reward servers are events of their layer. Texts are not exported.
 
 The conventions are still marked as in development; the names here are those of version 1.43.
 """
@@ -68,7 +68,7 @@ class Spans:
                 for key in [key for key in self._open if key[0] == run and key[1]]:
                     self._end(key, event, error)
                 self._end((run, ""), event, error)
-            case "retry" | "hit" | "hedge" | "fallback" | "budget":
+            case "retry" | "hit" | "hedge" | "fallback" | "budget" | "reward":
                 span = self._open.get((run, event.layer))
                 if span is not None:
                     span.add_event(f"archon.{event.kind}", _plain(event.data), int(event.time * NANO))

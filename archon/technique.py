@@ -169,6 +169,11 @@ class Context(Protocol):
         """The path of the layer, such as ``1.rank``; it names the layer in origins and failures."""
         ...
 
+    @property
+    def bounded(self) -> bool:
+        """Whether a budget may end the spending; one answer is then worth more than having several sooner."""
+        ...
+
     async def sample(self, model: str, messages: Sequence[Message], *, n: int = 1, **sampling: Any) -> list[Completion]:
         """Draw ``n`` independent completions; all of them or the first error.
 

@@ -21,7 +21,7 @@ class Event:
             they came from); ``attempt`` (a request that was sent); ``hit`` (draws found in the store); ``retry``,
             ``hedge``, ``fallback`` (why there is one more attempt); ``budget`` (a request that was not sent);
             ``execution`` (a program that a technique ran, with its source and how it ended). Others are what techniques
-            record of their own.
+            and rewards record of their own, such as ``reward`` (a request to a reward server).
         question: The task's id.
         layer: The path of the layer, if it happened inside one.
         data: What there is to say, as JSON values; ``run`` tells apart two tasks with the same id.

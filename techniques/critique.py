@@ -40,6 +40,11 @@ class Critique(Sampled, kind="critique"):
     without. Cost: 1 completion, plus 1 per missing section.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - critique: {model: judge}
+        - fuse: {model: judge}
     """
 
     calls: ClassVar[str] = "1, plus 1 per missing section"

@@ -43,6 +43,9 @@ class Debate(Panel, kind="debate"):
 
     Source: Du et al. 2023 (Multiagent Debate, arXiv:2305.14325); the judge as in Liang et al. 2023
     (arXiv:2305.19118), unverified.
+
+    Example:
+        - debate: {model: solver, n: 3, rounds: 2, judge: judge}
     """
 
     calls: ClassVar[str] = "models × n × rounds, plus 1 for a judge"

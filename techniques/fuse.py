@@ -38,6 +38,10 @@ class Fuse(Sampled, kind="fuse"):
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; generative fusion as in Jiang et al. 2023
     (LLM-Blender, arXiv:2306.02561).
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - fuse: {model: judge}
     """
 
     calls: ClassVar[str] = "n"

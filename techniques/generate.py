@@ -73,6 +73,10 @@ class Generate(Drawing, kind="generate"):
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; repeated sampling as in Brown et al. 2024
     (Large Language Monkeys, arXiv:2407.21787).
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - vote
     """
 
     calls: ClassVar[str] = "models × n"

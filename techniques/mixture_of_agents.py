@@ -25,6 +25,9 @@ class MixtureOfAgents(Panel, kind="mixture_of_agents"):
     before, a failing aggregator those of the last. Cost: models x n x rounds completions, plus 1.
 
     Source: Wang et al. 2024 (Mixture-of-Agents, arXiv:2406.04692).
+
+    Example:
+        - mixture_of_agents: {model: [solver, judge], n: 2, rounds: 2, aggregator: judge}
     """
 
     calls: ClassVar[str] = "models × n × rounds, plus 1"

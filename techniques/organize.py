@@ -42,6 +42,10 @@ class Organize(Answering, kind="organize"):
     answered as it stands. Cost: n completions, plus 1.
 
     Source: Liu et al. 2024 (Concise and Organized Perception, arXiv:2310.03309).
+
+    Example:
+        - organize: {model: solver, n: 8}
+        - vote
     """
 
     calls: ClassVar[str] = "n, plus 1"

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from archon.concurrency import gather
-from archon.errors import ModelError
+from archon.errors import BudgetExhausted, ModelError
 from archon.knobs import IntKnob
 from archon.state import Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan
@@ -74,7 +74,8 @@ class PlanSearch(Answering, kind="plan_search"):
     decides which; once all sets are used, they come again), derives further observations, writes a plan and answers
     by it. So candidates differ in their ideas, not only in their wording. A branch that fails is recorded, and the
     layer fails only if all of them do; if no observation can be read, that is recorded, and the branches start from
-    none. Cost: 3 x n completions, plus 1.
+    none. Where there is a budget, one branch comes to its answer before the others begin; if the budget does not bear
+    even that, the question is answered as it stands. Cost: 3 x n completions, plus 1.
 
     Source: Wang et al. 2024 (PlanSearch, arXiv:2409.03733), there for code, with pseudocode between plan and answer.
     """
@@ -91,15 +92,27 @@ class PlanSearch(Answering, kind="plan_search"):
 
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by ``n`` answers, each by a plan of its own."""
+        try:
+            return await self._search(state, context)
+        except BudgetExhausted as error:
+            # A plain answer may fit where the steps on the way to one do not.
+            (answer,) = await draw(context.fork("plain"), self.model, as_shown(state).messages, **self.overrides)
+            if isinstance(answer, ModelError):
+                raise
+            return state.with_candidates([answer]).with_failures([Failure.of(context.layer, error)])
+
+    async def _search(self, state: State, context: Context) -> State:
         observed = await self._say(state, context, self.observe_prompt or OBSERVE, count=str(self.observations))
         observations = parse_numbered(observed, self.observations)
         if len(observations) < self.observations:
             reason = f"asked for {self.observations} observations and got {len(observations)}"
             state = state.with_failures([Failure(context.layer, "parse", reason)])
         sets = choose_sets(observations, self.n, context.rng)
-        outcomes = await gather(
-            self._branch(state, chosen, context.fork(index), index) for index, chosen in enumerate(sets)
-        )
+        # Side by side, many beginnings could use up a budget before any of them has led to an answer.
+        alone = 1 if context.bounded else 0
+        outcomes: list[Outcome] = []
+        for part in (range(alone), range(alone, self.n)):
+            outcomes += await gather(self._branch(state, sets[index], context.fork(index), index) for index in part)
         return settle(state, outcomes, context)
 
     def plan(self, candidates: int) -> Plan:

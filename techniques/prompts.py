@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from archon.state import Candidate, Message, State, Task
 
@@ -25,16 +28,38 @@ def render(template: str, **values: str) -> str:
     return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def requires(*names: str) -> AfterValidator:
-    """A check that a prompt of the user's own mentions everything the model has to see."""
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """A check that a prompt of the user's own mentions everything the model has to see.
 
-    def check(template: str | None) -> str | None:
-        missing = [f"{{{name}}}" for name in names if template is not None and f"{{{name}}}" not in template]
+    Attributes:
+        places: The placeholders it has to have.
+    """
+
+    places: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check after everything else."""
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Tell editors and pages what has to stand in the text."""
+        told = handler(schema)
+        for option in told.get("anyOf", [told]):
+            if option.get("type") == "string":
+                option["x-places"] = list(self.places)
+        return told
+
+    def _check(self, template: str | None) -> str | None:
+        missing = [f"{{{name}}}" for name in self.places if template is not None and f"{{{name}}}" not in template]
         if missing:
             raise ValueError(f"the prompt must contain {' and '.join(missing)}")
         return template
 
-    return AfterValidator(check)
+
+def requires(*names: str) -> Requires:
+    """A prompt has to mention ``{name}`` for each of the names."""
+    return Requires(names)
 
 
 CandidatesPrompt = Annotated[str | None, requires("question", "candidates")]

@@ -55,6 +55,11 @@ class Rank(Sampled, kind="rank"):
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; listwise prompting and windows as in Sun et
     al. 2023 (RankGPT, arXiv:2304.09542); several orders as in Tang et al. 2023 (arXiv:2310.07712).
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - rank: {model: judge, keep: 5}
+        - fuse: {model: judge}
     """
 
     calls: ClassVar[str] = "1 per pass and window"

@@ -22,6 +22,10 @@ class ReRead(Panel, kind="re_read"):
     it known. Draws that fail are recorded, and the layer fails only if all of them do. Cost: models x n completions.
 
     Source: Xu et al. 2023 (Re-Reading, arXiv:2309.06275).
+
+    Example:
+        - re_read: {model: solver, n: 8}
+        - vote
     """
 
     calls: ClassVar[str] = "models × n"

@@ -44,6 +44,11 @@ class RoundTrip(Sampled, kind="round_trip"):
     versions are not merged; ``fuse`` does that. Cost: 2 completions per candidate.
 
     Source: Allamanis et al. 2024 (Round-Trip Correctness, arXiv:2402.08699), there for code.
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - round_trip: {model: judge}
+        - vote
     """
 
     calls: ClassVar[str] = "2 per candidate"

@@ -17,6 +17,11 @@ class Score(Technique, kind="score"):
     without a score, and that is recorded. Cost: the reward's.
 
     Source: Cobbe et al. 2021 (Training Verifiers to Solve Math Word Problems, arXiv:2110.14168).
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - score: {reward: {logprob: {model: judge}}}
+        - vote: {weighted: true}
     """
 
     calls: ClassVar[str] = "the reward's"

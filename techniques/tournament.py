@@ -43,6 +43,10 @@ class Tournament(Sampled, kind="tournament"):
     Source: knockout and all pairs as in Chen et al. 2024 (arXiv:2411.19477); both orders as in Qin et al. 2023
     (Pairwise Ranking Prompting, arXiv:2306.17563); Swiss refinement as in Singh et al. 2026 (arXiv:2603.04304); pivots
     after the llm-verifier package, with a knockout in place of its ring (unverified).
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - tournament: {model: judge, method: knockout, keep: 1}
     """
 
     calls: ClassVar[str] = "2 per comparison"

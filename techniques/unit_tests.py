@@ -62,6 +62,11 @@ class UnitTests(Sampled, kind="unit_tests"):
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3; tests that are executed as in Chen et al.
     2022 (CodeT, arXiv:2207.10397).
+
+    Example:
+        - unit_tests: {model: judge, n: 5}
+        - generate: {model: solver, n: 8}
+        - test: {model: judge}
     """
 
     needs_candidates: ClassVar[bool] = False

@@ -44,6 +44,11 @@ class Verify(Sampled, kind="verify"):
     Cost: 2 completions per candidate checked.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
+
+    Example:
+        - generate: {model: solver, n: 8}
+        - verify: {model: judge}
+        - vote
     """
 
     calls: ClassVar[str] = "2 per candidate"

@@ -296,21 +296,51 @@ def test_resuming_what_is_no_run_is_one_sentence(archon: Run) -> None:
     archon("run", "--resume", "nowhere").is_one_sentence("nowhere", "not the directory of a run")
 
 
-def test_techniques_are_listed_with_their_knobs(archon: Run) -> None:
-    listed = {entry["kind"]: entry for entry in json.loads(archon("techniques", "--json").out)}
-    assert {"critique", "fuse", "generate", "rank", "verify", "vote"} <= listed.keys()
-    assert listed["rank"]["knobs"]["keep"] == {"kind": "int", "low": 1, "high": 10, "log": False}
-    assert "Archon" in listed["rank"]["source"]
-    assert "Order candidates" in archon("techniques", "rank").out
+@pytest.mark.parametrize("family", ["techniques", "rewards"])
+@pytest.mark.parametrize("width", [80, 100])
+def test_kinds_are_listed_with_paper_formula_and_knobs(
+    archon: Run, monkeypatch: pytest.MonkeyPatch, family: str, width: int
+) -> None:
+    monkeypatch.setattr("archon.cli.console.WIDTH_WITHOUT_TERMINAL", width)
+    listed = json.loads(archon(family, "--json").out)
+    shown = archon(family).out
+    assert max(map(len, shown.splitlines())) <= width
+    assert "\x1b" not in shown
+    entries = [" ".join(entry.split()) for entry in shown.strip().split("\n\n")]
+    # Where a line was broken does not matter.
+    assert len(entries) == len(listed)
+    for entry, facts in zip(entries, listed, strict=True):
+        assert entry.startswith(facts["kind"])
+        assert facts["source"].replace("`", "") in entry
+        assert f"calls {facts['calls']} paper" in entry
+        for name, knob in facts["knobs"].items():
+            assert f"{name} {knob['low']:g} to {knob['high']:g}" in entry if "low" in knob else name in entry
 
 
-def test_rewards_are_listed_like_techniques(archon: Run) -> None:
-    listed = {entry["kind"]: entry for entry in json.loads(archon("rewards", "--json").out)}
-    assert {"ensemble", "http", "judge", "logprob", "pairwise", "tests"} <= listed.keys()
-    assert listed["generative"]["knobs"]["k"] == {"kind": "int", "low": 1, "high": 16, "log": True}
-    assert "P(True)" in listed["logprob"]["source"]
+def test_everything_about_a_technique_is_in_the_json(archon: Run) -> None:
+    (rank,) = json.loads(archon("techniques", "rank", "--json").out)
+    assert rank["knobs"]["keep"] == {"kind": "int", "low": 1, "high": 10, "log": False}
+    assert rank["papers"] == ["2409.15254", "2304.09542", "2310.07712"]
+    assert rank["needs"] == ["candidates"]
+    assert rank["settings"]["keep"] == {"takes": "a whole number, at least 1", "required": False, "default": 5}
+    assert rank["settings"]["model"] == {"takes": "a model", "required": True}
+    assert "{candidates}" in rank["prompts"]["prompt"]
+    assert "- rank: {model: judge, keep: 5}" in rank["example"]
+
+
+def test_a_page_is_shown(archon: Run) -> None:
+    shown = archon("techniques", "rank").out
+    assert shown.startswith("# rank\n\nOrder candidates by quality")
+    assert "| `keep` | a whole number, at least 1 | `5` | 1 to 10 |" in shown
     assert "Every pair is judged in both orders" in archon("rewards", "pairwise").out
     archon("rewards", "jugde").is_one_sentence("unknown reward 'jugde'", "did you mean 'judge'")
+
+
+def test_pages_are_written(archon: Run, tmp_path: Path) -> None:
+    changed = json.loads(archon("pages", "docs", "--json").out)
+    assert "docs/techniques/rank.md" in changed
+    assert (tmp_path / "docs" / "rewards" / "judge.md").read_text().count("# judge") == 1
+    assert archon("pages", "docs").out == ""
 
 
 def test_the_schema_is_json(archon: Run) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 
 WIDTH_WITHOUT_TERMINAL = 120
 
@@ -14,6 +15,14 @@ WIDTH_WITHOUT_TERMINAL = 120
 def output() -> Console:
     """For the result a command was asked for."""
     return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
+
+
+def show_markdown(text: str) -> None:
+    """Markdown: rendered for people at a terminal, as it is for everything else."""
+    if sys.stdout.isatty():
+        output().print(Markdown(text, code_theme="ansi_dark"))
+    else:
+        sys.stdout.write(text + "\n")
 
 
 def progress() -> Console:

@@ -1,18 +1,20 @@
-"""``archon validate``, ``archon techniques``, ``archon rewards`` and ``archon schema``: look without running."""
+"""``archon validate``, ``techniques``, ``rewards``, ``pages`` and ``schema``: look without running."""
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import PydanticUndefined
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from archon.cli.console import output, print_json
-from archon.kinds import Configuration, Registry
-from archon.knobs import knob_to_data, knobs_of
+from archon.cli.console import output, print_json, show_markdown
+from archon.facts import Facts, all_facts, facts_of, facts_to_data, knob_in_words
+from archon.kinds import Registry
+from archon.pages import page_text, write_pages
 from archon.reward import Reward
 from archon.schema import architecture_schema
 from archon.source import dump_architecture, load_architecture
@@ -39,37 +41,32 @@ def validate(
 
 
 def list_techniques(
-    kind: Annotated[str | None, typer.Argument(help="Show this technique alone, with its documentation.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="Show the page of this technique.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the techniques, their settings and what may be searched over."""
+    """List the techniques with their papers, what they cost in calls, and what may be searched over."""
     _list(Technique.kinds, kind, json)
 
 
 def list_rewards(
-    kind: Annotated[str | None, typer.Argument(help="Show this reward alone, with its documentation.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="Show the page of this reward.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the rewards that techniques may score candidates with."""
+    """List the rewards that techniques may score candidates with, like the techniques."""
     _list(Reward.kinds, kind, json)
 
 
-def _list(family: Registry[Any], kind: str | None, json: bool) -> None:
-    known = {kind: family.get(kind)} if kind else family.all()
+def pages(
+    folder: Annotated[Path, typer.Argument(help="The folder of the documentation.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the changed files as JSON.")] = False,
+) -> None:
+    """Write the pages of all techniques and rewards, rendered from their code."""
+    changed = write_pages(folder)
     if json:
-        print_json([_facts(cls) for cls in known.values()])
+        print_json([str(path) for path in changed])
         return
-    if kind:
-        output().print(inspect.getdoc(known[kind]), markup=False)
-    table = Table(family.what, "what it does", "calls", "settings", "knobs", show_lines=True)
-    for cls in known.values():
-        facts = _facts(cls)
-        settings = "\n".join(
-            f"{name}{'' if value is None else f' = {value}'}" for name, value in facts["settings"].items()
-        )
-        knobs = "\n".join(f"{name}: {_range(knob)}" for name, knob in facts["knobs"].items())
-        table.add_row(cls.kind, facts["summary"], cls.calls or "not known", settings, knobs)
-    output().print(table)
+    for path in changed:
+        output().print(str(path), markup=False, soft_wrap=True)
 
 
 def schema() -> None:
@@ -77,25 +74,27 @@ def schema() -> None:
     print_json(architecture_schema())
 
 
-def _facts(cls: type[Configuration]) -> dict[str, Any]:
-    doc = inspect.getdoc(cls) or ""
-    paragraphs = doc.split("\n\n")
-    settings = {
-        name: "(required)" if info.default is PydanticUndefined else info.default
-        for name, info in cls.model_fields.items()
-    }
-    source = next((" ".join(p.split()) for p in paragraphs if p.startswith("Source:")), "")
-    return {
-        "kind": cls.kind,
-        "summary": " ".join(paragraphs[0].split()),
-        "source": source.removeprefix("Source: "),
-        "calls": cls.calls or None,
-        "settings": settings,
-        "knobs": {name: knob_to_data(knob) for name, knob in knobs_of(cls).items()},
-    }
+def _list(family: Registry[Any], kind: str | None, json: bool) -> None:
+    listed = [facts_of(family.get(kind))] if kind else all_facts(family)
+    if json:
+        print_json([facts_to_data(facts) for facts in listed])
+    elif kind:
+        show_markdown(page_text(listed[0]))
+    else:
+        for facts in listed:
+            output().print(_entry(facts))
 
 
-def _range(knob: dict[str, Any]) -> str:
-    if knob["kind"] == "choice":
-        return ", ".join(map(str, knob["choices"]))
-    return f"{knob['low']} to {knob['high']}" + (" (log)" if knob["log"] else "")
+def _entry(facts: Facts) -> Group:
+    """A kind in a few lines that wrap at any width."""
+    knobs = ", ".join(f"{name} {knob_in_words(knob)}" for name, knob in facts.knobs.items())
+    rows = {"calls": facts.calls or "not known", "paper": facts.source, "knobs": knobs}
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, text in rows.items():
+        if text:
+            grid.add_row(Text(f"  {name}", "dim"), _plain(text))
+    return Group(Text(facts.kind, "bold"), Padding(_plain(facts.summary), (0, 0, 0, 2)), grid, Text())
+
+
+def _plain(markdown: str) -> Text:
+    return Text(markdown.replace("`", ""))

@@ -33,8 +33,14 @@ class Ensemble(Reward, kind="ensemble"):
     counts the same for all of them. A candidate that one of the rewards could not score has no score and takes no part
     in the others' scales, so that a failure never shrinks the ensemble. Cost: that of the rewards.
 
-    Source: Coste et al. 2023 (Reward Model Ensembles Help Mitigate Overoptimization, arXiv:2310.02743), uncertainty-
-    weighted optimisation, with the standard deviation for the variance.
+    Source: Coste et al. 2023 (Reward Model Ensembles Help Mitigate Overoptimization, arXiv:2310.02743), with
+    the standard deviation for the variance in its uncertainty-weighted optimisation.
+
+    Example:
+        ensemble:
+          rewards: [{logprob: {model: judge}}, {judge: {model: judge}}]
+          weights: [2, 1]
+          penalty: 0.5
     """
 
     calls: ClassVar[str] = "those of its rewards"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from archon.endpoint import Endpoint, SecretRef
+from archon.endpoint import Endpoint, SecretRef, public
 from archon.errors import ModelError, ParseError
 from archon.models.retry import RetryPolicy
 from archon.reward import Reward
@@ -16,6 +19,8 @@ from archon.state import Failure, State
 from archon.technique import Context
 
 ATTEMPTS = 4
+
+T = TypeVar("T")
 
 
 class Remote(Reward, ABC):
@@ -50,6 +55,37 @@ class Remote(Reward, ABC):
         retry = RetryPolicy(attempts=ATTEMPTS, seconds=ATTEMPTS * self.timeout)
         return Endpoint(self.url, api_key=self.api_key, timeout=self.timeout, retry=retry)
 
+    async def ask(
+        self, endpoint: Endpoint, body: Mapping[str, Any], read: Callable[[Any], T], candidates: int, context: Context
+    ) -> T | Failure:
+        """Post, read the reply, and put an event ``reward`` into the trace, whatever comes of it.
+
+        Args:
+            endpoint: The server.
+            body: What to post.
+            read: Makes of the reply what is wanted of it, or raises a :class:`ParseError`.
+            candidates: How many candidates are posted.
+            context: Where to put the event.
+
+        Returns:
+            What was read, or why there is nothing.
+        """
+        started, outcome = time.monotonic(), "cancelled"
+        try:
+            found = read(await endpoint.post(body))
+            outcome = "scored"
+            return found
+        except ModelError as error:
+            outcome = error.reason
+            return Failure.of(context.layer, error)
+        except ParseError as error:
+            outcome = "malformed"
+            return Failure(context.layer, "parse", f"{public(self.url)}: {error}")
+        finally:
+            data = {"reward": self.kind, "host": urlsplit(public(self.url)).netloc}
+            seconds = round(time.monotonic() - started, 4)
+            context.record("reward", {**data, "candidates": candidates, "seconds": seconds, "outcome": outcome})
+
     def squashed(self, score: Any) -> Any:
         """The score within 0 to 1, if that is wanted; what is no number stays what it is."""
         if not self.squash or isinstance(score, bool) or not isinstance(score, int | float):
@@ -64,9 +100,12 @@ class Http(Remote, kind="http"):
     [{"role": "...", "content": "..."}, ...]}`` with everything that was said before the question under ``context``.
     The reply is ``{"scores": [0.7, ...]}``, one number from 0 to 1 per candidate in order, or ``null`` where there is
     none. A failed call, a reply of another form or length, or a number out of range leaves candidates without a
-    score. What the server costs is not accounted for. Cost: 1 request per question.
+    score. The trace holds every request; what the server costs is not accounted for. Cost: 1 request per question.
 
     Source: this framework; docs/rewards.md gives the protocol.
+
+    Example:
+        http: {url: http://127.0.0.1:9000/score}
     """
 
     calls: ClassVar[str] = "0 (1 request to the server)"
@@ -78,14 +117,10 @@ class Http(Remote, kind="http"):
             "candidates": [candidate.text for candidate in state.candidates],
             "context": [{"role": message.role, "content": message.content} for message in state.task.context],
         }
-        try:
-            async with self.endpoint() as endpoint:
-                reply = await endpoint.post(body)
-            return [self.squashed(score) for score in parse_scores(reply)]
-        except ModelError as error:
-            return [Failure.of(context.layer, error)] * len(state.candidates)
-        except ParseError as error:
-            return [Failure(context.layer, "parse", f"{self.url}: {error}")] * len(state.candidates)
+        count = len(state.candidates)
+        async with self.endpoint() as endpoint:
+            scores = await self.ask(endpoint, body, parse_scores, count, context)
+        return [scores] * count if isinstance(scores, Failure) else [self.squashed(score) for score in scores]
 
 
 def parse_scores(reply: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archon.concurrency import gather
 from archon.endpoint import Endpoint
-from archon.errors import ModelError, ParseError
+from archon.errors import ParseError
 from archon.state import Candidate, Failure, State
 from archon.technique import Context
 from techniques.prompts import as_shown
@@ -34,11 +34,18 @@ class Pooling(Remote, kind="pooling"):
     model: the text is split into steps at ``split`` (empty ones are dropped), a mark is put behind each, and the
     server has to answer with one row per step: a probability, or those of wrong and right, which add up to 1.
     ``aggregate`` makes one score of them. Without ``mark`` the server gives one number for the whole answer; most such
-    models need ``squash``. Failed calls and replies of another form leave the candidate without a score. What the
-    server costs is not accounted for. Cost: 1 request per candidate.
+    models need ``squash``. Failed calls and replies of another form leave the candidate without a score. The trace
+    holds every request; what the server costs is not accounted for. Cost: 1 request per candidate.
 
     Source: Zhang et al. 2025 (Lessons of Developing Process Reward Models, arXiv:2501.07301) for marks and steps;
     Lightman et al. 2023 (Let's Verify Step by Step, arXiv:2305.20050) for their product and minimum.
+
+    Example:
+        pooling:
+          url: http://127.0.0.1:8000/pooling
+          model: Qwen/Qwen2.5-Math-PRM-7B
+          mark: <extra_0>
+          aggregate: min
     """
 
     calls: ClassVar[str] = "0 (1 request per candidate to the server)"
@@ -65,17 +72,16 @@ class Pooling(Remote, kind="pooling"):
         said = [{"role": message.role, "content": message.content} for message in as_shown(state).messages]
         text = candidate.text if self.mark is None else "".join(step + self.mark for step in steps)
         body = {"model": self.model, "messages": [*said, {"role": "assistant", "content": text}]}
-        try:
-            rows = parse_rows(await endpoint.post(body))
+
+        def read(reply: Any) -> float:
+            rows = parse_rows(reply)
             if self.mark is None:
                 (score,) = parse_steps(rows, 1, probabilities=False)
                 squashed: float = self.squashed(score)
                 return squashed
             return AGGREGATES[self.aggregate](parse_steps(rows, len(steps), probabilities=True))
-        except ModelError as error:
-            return Failure.of(context.layer, error)
-        except ParseError as error:
-            return Failure(context.layer, "parse", f"{self.url}: {error}")
+
+        return await self.ask(endpoint, body, read, 1, context)
 
 
 def steps_of(text: str, split: str) -> list[str]:

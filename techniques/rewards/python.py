@@ -23,6 +23,9 @@ class Python(Reward, kind="python"):
     question. The module has to be importable. Cost: none.
 
     Source: this framework; outcome rewards that are programs, as in Cobbe et al. 2021 (arXiv:2110.14168).
+
+    Example:
+        python: {function: "my_module:brevity"}
     """
 
     calls: ClassVar[str] = "0"

@@ -28,6 +28,9 @@ class Rollout(SampledReward, kind="rollout"):
     assistant messages. Cost: n completions per candidate, plus the reward's.
 
     Source: Wang et al. 2023 (Math-Shepherd, arXiv:2312.08935), soft estimation.
+
+    Example:
+        rollout: {model: solver, n: 4}
     """
 
     calls: ClassVar[str] = "n per candidate, plus the reward's"

@@ -14,6 +14,7 @@ from archon.state import State
 from archon.testing import ScriptedModel, rehearse
 from techniques import PlanSearch
 from techniques.plan_search import choose_sets
+from tests.techniques.budgeted import run_with
 from tests.techniques.snapshot import check_snapshot
 
 OBSERVATIONS = ("o-one", "o-two", "o-three")
@@ -91,6 +92,35 @@ def test_a_failed_branch_is_recorded_and_the_rest_survive(step: str) -> None:
     assert len(state.candidates) == 3
     assert not any("o-one" in candidate.text for candidate in state.candidates)
     assert [failure.reason for failure in state.failures] == ["broken"] * 3
+
+
+@pytest.mark.parametrize("calls", range(4, 15))
+def test_every_budget_that_bears_one_answer_brings_one(calls: int) -> None:
+    model = _model()
+    result = run_with(calls, PlanSearch(model="m", n=4, observations=3), model)
+    assert sum(len(request.indices) for request in model.requests) <= calls
+    assert result.status == ("budget" if calls < 13 else "done")
+    assert result.candidates
+    assert all(candidate.text.startswith("answer of") for candidate in result.candidates)
+
+
+def test_without_a_budget_no_branch_waits_for_another() -> None:
+    model = _model()
+    rehearse(PlanSearch(model="m", n=4, observations=3), model)
+    assert model.most_in_flight == 4
+
+
+def test_where_the_way_to_an_answer_is_too_long_the_question_is_answered_as_it_stands() -> None:
+    long = "x" * 2000 + "{question} {observations}"
+    technique = PlanSearch(model="m", n=1, observations=3, max_tokens=10, plan_prompt=long)
+    # What a request may cost is reserved by its bytes, and the prompts of every step are longer than the question.
+    for tokens, steps in ((200, []), (1500, ["observe", "derive"])):
+        model = _model()
+        result = rehearse(technique, model, budget={"tokens": tokens}).result
+        assert result.status == "budget"
+        assert [_step(request) for request in model.requests[:-1]] == steps
+        assert [message.content for message in model.requests[-1].messages] == [result.task.question]
+        assert len(result.candidates) == 1
 
 
 @pytest.mark.parametrize("field", ["derive_prompt", "plan_prompt", "answer_prompt"])

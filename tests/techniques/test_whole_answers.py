@@ -89,7 +89,7 @@ def test_equal_replies_never_lead_to_shared_draws(technique: Technique) -> None:
 def _first_answer(technique: Technique) -> int:
     """Which call gives the first text that can be an answer."""
     if isinstance(technique, PlanSearch):
-        return 2 + 2 * technique.n
+        return 4
     return 2 if isinstance(technique, Organize) or technique == MultiPersona(model="m", n=2) else 1
 
 

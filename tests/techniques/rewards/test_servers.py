@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from archon import Architecture, Engine
 from archon.errors import ConfigError
 from archon.reward import Reward
 from archon.state import Candidate, Failure, Message, Task
 from archon.testing import Rehearsal, ScriptedModel
 from archon.testing_rewards import score
+from archon.trace import Event
 from techniques.rewards import Http, Pooling
 from techniques.rewards.pooling import AGGREGATES, steps_of
 from tests.loopback import Answer, Loopback, Script, error, serve
@@ -121,6 +123,40 @@ def test_a_key_that_is_not_set_or_written_down_is_an_error() -> None:
     assert server.calls == 0
     with pytest.raises(ValidationError, match="never write the key itself"):
         Http(url="http://127.0.0.1", api_key="sesame")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (_json({"scores": [0, 1]}), "scored"),
+        (_json({"scores": 1}), "malformed"),
+        (error(401, "no"), "unauthorized"),
+        (Answer(hang=True), "timeout"),
+    ],
+)
+async def test_every_request_stands_in_the_trace_without_secrets(answer: Answer, outcome: str) -> None:
+    events: list[Event] = []
+    with serve(lambda body: answer) as server:
+        url = server.base_url.replace("://", "://user:sesame@") + "/path?key=sesame"
+        reward = {"http": {"url": url, "timeout": 0.1}}
+        layers = [{"generate": {"model": "m", "n": 2}}, {"score": {"reward": reward}}]
+        data = {"name": "a", "models": {"m": {"use": "openai/x"}}, "layers": layers}
+        architecture = Architecture.model_validate(data)
+        model = ScriptedModel("never asked")
+        async with Engine(architecture, models={"m": model}, observe=events.append) as engine:
+            await engine.run(Task.of("q", id="first"))
+    (told,) = [event for event in events if event.kind == "reward"]
+    assert (told.question, told.layer) == ("first", "1.score")
+    assert {**told.data, "seconds": 0} == {
+        "run": 0,
+        "reward": "http",
+        "host": server.base_url.split("/")[2],
+        "candidates": 2,
+        "seconds": 0,
+        "outcome": outcome,
+    }
+    assert 0 < told.data["seconds"] < 5
+    assert "sesame" not in str(events)
 
 
 def test_unbounded_scores_are_squashed_in_order() -> None:
