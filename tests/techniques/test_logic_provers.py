@@ -141,7 +141,9 @@ async def test_z3_stops_when_it_is_cancelled() -> None:
 
 
 def test_prover9_gets_numbered_names_and_every_connective() -> None:
-    text = as_input(read("∀x (P(x, zoe) ⊕ ∃x (f(x) ≠ zoe ∧ Rains ∨ ¬P(x, x)))", "P(all_, all_) ↔ (Rains → P(zoe, zoe))"), 7)
+    text = as_input(
+        read("∀x (P(x, zoe) ⊕ ∃x (f(x) ≠ zoe ∧ Rains ∨ ¬P(x, x)))", "P(all_, all_) ↔ (Rains → P(zoe, zoe))"), 7
+    )
     assert text.splitlines() == [
         "assign(max_seconds, 7).",
         "assign(max_megs, 500).",
