@@ -29,9 +29,10 @@ QUANTIFIERS: tuple[Quantifier, ...] = ("∀", "∃")
 @st.composite
 def terms(draw: st.DrawFn, bound: tuple[str, ...] = (), depth: int = 2) -> Term:
     """Terms over the variables in ``bound``; symbols have one arity each."""
-    if bound and draw(st.booleans()):
+    flip = st.booleans()
+    if draw(flip) and bound:
         return Variable(draw(st.sampled_from(bound)))
-    if depth and draw(st.booleans()):
+    if depth and draw(flip):
         return Application("f", (draw(terms(bound, depth - 1)), draw(terms(bound, depth - 1))))
     return Application(draw(st.sampled_from(["anna", "b", "zoé", "v_1", "2024", "fall"])))
 
@@ -43,7 +44,8 @@ def formulas(draw: st.DrawFn, bound: tuple[str, ...] = (), depth: int = 3, propo
     def inner(*variables: str) -> st.SearchStrategy[Formula]:
         return formulas((*bound, *variables), depth - 1, propositions)
 
-    atoms, compounds = ("proposition",), ("negation", "connection", "connection")
+    atoms: tuple[str, ...] = ("proposition",)
+    compounds: tuple[str, ...] = ("negation", "connection", "connection")
     if not propositions:
         atoms, compounds = (*atoms, "predicate", "equality"), (*compounds, "quantification")
     shape = draw(st.sampled_from((*atoms, *compounds) if depth else atoms))
