@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archon.knobs import IntKnob
 from archon.reward import RewardField
-from archon.state import Candidate, State
+from archon.state import State
 from archon.technique import Context, Plan
 from techniques.generate import Drawing
 from techniques.score import Score
@@ -35,18 +35,12 @@ class BestOfN(Drawing, kind="best_of_n"):
     async def __call__(self, state: State, context: Context) -> State:
         """Keep one candidate out of models × n."""
         drawn = await self.draw(state, context)
-        scored = await Score(reward=self.reward)(drawn, context)
-        # A stable sort, so that the first of equals stays first.
-        best_first = scored.with_candidates(sorted(scored.candidates, key=_order))
-        if self.weighted:
-            return await Vote(weighted=True)(best_first, context)
-        return best_first.with_candidates(best_first.candidates[:1])
+        if not self.weighted:
+            return await Score(reward=self.reward, keep=1)(drawn, context)
+        best_first = await Score(reward=self.reward, keep=len(drawn.candidates))(drawn, context)
+        return await Vote(weighted=True)(best_first, context)
 
     def plan(self, candidates: int) -> Plan | None:
         """The draws and then what the reward asks about them; one candidate is left."""
         drawn = self.draws()
         return drawn.then(self.reward.plan(drawn.bound), 1)
-
-
-def _order(candidate: Candidate) -> tuple[bool, float]:
-    return candidate.score is None, -(candidate.score or 0.0)

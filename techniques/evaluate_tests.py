@@ -60,6 +60,11 @@ class EvaluateTests(Sampled, kind="test"):
     completion per candidate tested, or none where tests are executed.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
+
+    Example:
+        - unit_tests: {model: judge, code: true}
+        - generate: {model: solver, n: 8}
+        - test: {execute: true}
     """
 
     needs_unit_tests: ClassVar[bool] = True

@@ -25,6 +25,9 @@ class PassedTests(Reward, Overrides, kind="tests"):
     score. Cost: 1 completion per candidate, or none where tests are executed.
 
     Source: Saad-Falcon et al. 2024 (Archon, arXiv:2409.15254), section 3.
+
+    Example:
+        tests: {model: judge}
     """
 
     needs_unit_tests: ClassVar[bool] = True

@@ -271,6 +271,11 @@ class TestScore(TechniqueConformance):
     script = staticmethod(_solve_and_rate)
 
 
+class TestScoreAndKeep(TechniqueConformance):
+    technique = Score(reward=Judge(model="m"), keep=2)
+    script = staticmethod(_solve_and_rate)
+
+
 class TestBestOfN(TechniqueConformance):
     technique = BestOfN(model="m", n=3, reward=Judge(model="m"))
     script = staticmethod(_solve_and_rate)
