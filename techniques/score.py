@@ -16,9 +16,9 @@ from archon.technique import Context, Plan, Technique
 class Score(Technique, kind="score"):
     """Give every candidate a score, and keep the best if wanted.
 
-    The reward's scores take the place of earlier ones. A candidate that could not be scored goes on without a score, and
-    that is recorded. The order stays, unless ``keep`` says how many of the best are kept: then they come best first,
-    the first of equals before the others, and those without a score last. Cost: the reward's.
+    The reward's scores take the place of earlier ones. A candidate that could not be scored goes on without a score,
+    and that is recorded. The order stays, unless ``keep`` says how many of the best are kept: then they
+    come best first, the first of equals before the others, and those without a score last. Cost: the reward's.
 
     Source: Cobbe et al. 2021 (Training Verifiers to Solve Math Word Problems, arXiv:2110.14168).
 
