@@ -25,6 +25,7 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$([^$\n]+)(?<!\\)\$", re.DOTALL)
+_SENTENCE_END = re.compile(r"(?<=\S)[.;?](?:\s|$)|</")
 _PROSE = re.compile(
     r"[^\W\d_]{4}|[^\W\d_a-zA-Z\u0370-\u03ff]|\b(?:as|at|by|he|if|in|is|it|no|not|of|on|so|to|we|she|the|for|are|was|has|can"
     r"|you|but|per|all|one|two|six|ten|day|cm|mm|km|kg|ft|am|pm|yes)\b",
@@ -40,9 +41,20 @@ def _candidates(text: str) -> Iterator[str | None]:
         # "#### Step 2" and "#### 2. Conclude" are Markdown headings.
         if numeral(tidy(line)) is not None or not _PROSE.search(NOT_PROSE.sub("", line)):
             yield _stated(line)
-    for match in reversed(list(_STATEMENT.finditer(text))):
-        yield _stated(text[match.end() : match.end() + 400])
+    for end in _statements(text):
+        yield _stated(text[end : end + 400])
     yield _last_number(text)
+
+
+def _statements(text: str) -> Iterator[int]:
+    """Where the words end that announce an answer, last first."""
+    # Looking for the word from the end is many times faster than searching with the pattern: the last one decides.
+    lowered = text.replace("İ", "I").lower()  # the only letter that becomes two in lower case
+    start = len(text)
+    while (start := lowered.rfind("answer", 0, start)) >= 0:
+        tag = start - 1 if start and text[start - 1] == "<" else start
+        if match := _STATEMENT.match(text, tag) or _STATEMENT.match(text, start):
+            yield match.end()
 
 
 def _last_number(text: str) -> str | None:
@@ -55,12 +67,12 @@ def _stated(text: str) -> str | None:
     """The answer at the start of ``text``, which follows "the answer is"; ``None`` if it is only prose."""
     text = text.lstrip(" \t\n*_:`")
     text = text[filler.end() :] if (filler := _FILLER.match(text)) else text
-    for span in _SPAN.finditer(text.split("\n\n")[0]):
+    for span in _SPAN.finditer(text.split("\n\n")[0]) if "$" in text or "\\" in text else ():
         inner = next(group for group in span.groups() if group is not None).strip().rstrip(".,")
         prose = _PROSE.search(NOT_PROSE.sub("", re.sub(r"\\\w+\s*\{[^{}]*\}", "", inner)))
         if inner and not prose and not _NUMBER.match(text[: span.start()]):
             return inner
-    text = re.split(r"(?<=\S)[.;?](?:\s|$)|</", text.split("\n")[0] + "\n")[0].strip(" \t\n*_`")
+    text = _SENTENCE_END.split(text.split("\n")[0] + "\n", maxsplit=1)[0].strip(" \t\n*_`")
     text = re.sub(r"(?<=\w)!$", "", text).rstrip(".,;:")
     before, _, after = text.rpartition("=")
     text = after.lstrip() if after and not re.search(r"[a-zA-Z<>]", before) else text

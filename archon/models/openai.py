@@ -262,7 +262,9 @@ def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int, se
     content = message.get("content")
     if content is not None and not isinstance(content, str):
         raise TypeError("content is not text")
-    own = usage and Usage(usage.prompt, usage.cached, usage.completion // choices, usage.reasoning // choices)
+    own = usage
+    if usage is not None and choices > 1:
+        own = Usage(usage.prompt, usage.cached, usage.completion // choices, usage.reasoning // choices)
     return Completion(
         text=content or message.get("refusal") or "",
         finish_reason=choice.get("finish_reason") or "unknown",

@@ -93,6 +93,8 @@ def _only(request: Request, indices: tuple[int, ...]) -> Request:
 
 def _usage_alone(completions: tuple[Completion, ...]) -> Usage | None:
     """What one request for all of them costs: the prompt once, every completion."""
+    if len(completions) == 1:
+        return completions[0].usage
     usages = [completion.usage for completion in completions if completion.usage is not None]
     if len(usages) < len(completions):
         return None
