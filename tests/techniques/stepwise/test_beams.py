@@ -213,8 +213,8 @@ def test_beginnings_are_left_where_all_next_steps_fail() -> None:
         step_beam(Search(Broken(), rewards), beams=2, samples=2, first=4),
     ):
         assert [partial.text for partial in run_sync(left)] == ["1", "2"]
-    left = run_sync(dvts(Search(Broken(), rewards), n=4, m=2))
-    assert [partial.text for partial in left] == ["1", "1"]
+    subtrees = run_sync(dvts(Search(Broken(), rewards), n=4, m=2))
+    assert [partial.text for partial in subtrees] == ["1", "1"]
 
 
 @given(st.integers(0, 999), st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.0, 0.3]))
@@ -255,8 +255,8 @@ def test_looking_ahead_escapes_a_trap_and_keeps_only_the_step() -> None:
     (leaf,) = run_sync(dvts(search, n=2, m=2, lookahead=1))
     assert leaf.text == "10"
     assert leaf.scores == (0.9, 0.9)
-    # Two steps, a look at one more after each, and two more steps that end the answer.
-    assert (search.spent.calls, search.spent.passes) == (6, 4)
+    # Two steps, a look at one more after each, and two more that end the answer, of which one was scored before.
+    assert (search.spent.calls, search.spent.passes) == (6, 3)
     (blind,) = run_sync(dvts(Search(Everything(tree), tree), n=2, m=2))
     assert blind.text == "00"
 
