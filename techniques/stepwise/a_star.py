@@ -13,7 +13,7 @@ from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
 from archon.state import Failure
 from archon.stepwise import Partial
 from archon.technique import Context
-from techniques.stepwise.aggregate import distinct
+from techniques.stepwise.aggregate import without_repeats
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.frontier import Frontier, cheapest
 from techniques.stepwise.search import Exhausted, Limit, Search
@@ -34,7 +34,8 @@ class AStar(Stepwise, kind="a_star"):
     expansion within ``limit``, 256 steps if that is not given, and the reward's.
 
     No optimum is promised: only steps that were drawn are seen, 1 - r is not known never to overestimate, it is not 0
-    for complete answers, and sums of costs favour short answers. A weight of 0 is uniform-cost search.
+    for complete answers, and sums of costs favour short answers. A weight of 0 is uniform-cost search. The score of the
+    candidate is that of ``aggregate``, which does not guide the search.
 
     Source: A*-decoding (arXiv:2505.13672), from which h = 1 - r is taken. Its cost g, the scope of its frontier, its k,
     its steps, ties and caps are unverified; here they are textbook A* and this project's choices.
@@ -86,7 +87,7 @@ async def a_star(search: Search, frontier: Frontier[Partial], *, k: int, cost: C
             return []
         (children,) = await search.grow([(partial, k)])
         search.mark([partial], "expanded")
-        return [(child, price(child.score or 0.0, cost)) for child in distinct(children)]
+        return [(child, price(child.score or 0.0, cost)) for child in without_repeats(children)]
 
     reached = await cheapest(frontier, expand=expand, goal=lambda partial: partial.complete)
     return [] if reached is None else [reached.state]

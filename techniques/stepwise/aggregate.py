@@ -31,7 +31,7 @@ def best_first(partials: Iterable[Partial], aggregate: Aggregate) -> list[Partia
     return sorted(partials, key=order)
 
 
-def distinct(partials: Iterable[Partial]) -> list[Partial]:
+def without_repeats(partials: Iterable[Partial]) -> list[Partial]:
     """The same without those whose text an earlier one has, an answer and a beginning never being the same."""
     first: dict[tuple[str, bool], Partial] = {}
     for partial in partials:

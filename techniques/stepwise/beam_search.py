@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from archon.knobs import ChoiceKnob
 from archon.stepwise import Partial
 from archon.technique import Context
-from techniques.stepwise.aggregate import best_first, distinct
+from techniques.stepwise.aggregate import best_first, without_repeats
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.search import Search
 
@@ -44,20 +44,20 @@ class BeamSearch(Stepwise, kind="beam_search"):
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """At most n / m answers."""
-        return await beam_search(search, n=self.n, m=self.m, unlike=self.distinct)
+        return await beam_search(search, n=self.n, m=self.m, distinct=self.distinct)
 
 
-async def beam_search(search: Search, *, n: int, m: int, unlike: bool = True) -> list[Partial]:
+async def beam_search(search: Search, *, n: int, m: int, distinct: bool = True) -> list[Partial]:
     """Keep n / m beginnings, and continue each with ``m`` draws.
 
     Args:
         search: What to search with.
         n: Steps drawn per round while no answer is complete; a multiple of ``m``.
         m: Draws per beginning.
-        unlike: Whether beginnings with equal texts count once.
+        distinct: Whether beginnings with equal texts count once.
 
     Returns:
-        The complete answers, best first, then beginnings after which all steps failed.
+        What ended, best first, then beginnings after which all steps failed.
 
     Raises:
         Exhausted: There is no more to spend.
@@ -70,7 +70,7 @@ async def beam_search(search: Search, *, n: int, m: int, unlike: bool = True) ->
         children = [child for family in families for child in family]
         if not children:
             break
-        kept = best_first(distinct(children) if unlike else children, search.aggregate)[:places]
+        kept = best_first(without_repeats(children) if distinct else children, search.aggregate)[:places]
         search.mark(kept, "kept")
         done += [child for child in kept if not child.open]
         beams = [child for child in kept if child.open]

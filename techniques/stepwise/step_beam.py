@@ -10,7 +10,7 @@ from pydantic import Field
 from archon.knobs import IntKnob
 from archon.stepwise import Partial
 from archon.technique import Context
-from techniques.stepwise.aggregate import best_first, distinct
+from techniques.stepwise.aggregate import best_first, without_repeats
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.search import Search
 
@@ -49,13 +49,12 @@ async def step_beam(search: Search, *, beams: int, samples: int, first: int) -> 
         first: Steps drawn in the first round.
 
     Returns:
-        What was kept in the end, complete answers first, best first; beginnings among them if all their next steps
-        failed.
+        What was kept in the end, best first; beginnings after which all steps failed go last.
 
     Raises:
         Exhausted: There is no more to spend.
     """
-    pool = best_first(distinct((await search.grow([(search.root, first)]))[0]), search.aggregate)[:beams]
+    pool = best_first(without_repeats((await search.grow([(search.root, first)]))[0]), search.aggregate)[:beams]
     search.mark(pool, "kept")
     while going := [partial for partial in pool if partial.open]:
         families = await search.grow([(partial, samples) for partial in going])
@@ -63,6 +62,6 @@ async def step_beam(search: Search, *, beams: int, samples: int, first: int) -> 
         ended = [partial for partial in pool if not partial.open]
         if not children:
             return [*ended, *going]
-        pool = best_first(distinct([*ended, *children]), search.aggregate)[:beams]
+        pool = best_first(without_repeats([*ended, *children]), search.aggregate)[:beams]
         search.mark(pool, "kept")
     return pool

@@ -10,7 +10,7 @@ from pydantic import Field
 from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
 from archon.stepwise import Partial
 from archon.technique import Context
-from techniques.stepwise.aggregate import best_first, distinct, worth
+from techniques.stepwise.aggregate import best_first, without_repeats, worth
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.search import Limit, Search
 from techniques.stepwise.step_beam import step_beam
@@ -73,7 +73,7 @@ async def depth_first(search: Search, *, k: int, threshold: float, paths: int) -
         elif partial.open:
             (children,) = await search.grow([(partial, k)])
             search.mark([partial], "expanded")
-            thoughts = best_first(distinct(children), search.aggregate)
+            thoughts = best_first(without_repeats(children), search.aggregate)
             followed = [child for child in thoughts if (worth(child, search.aggregate) or 0.0) >= threshold]
             search.mark(thoughts[len(followed) :], "pruned")
             stack += reversed(followed)

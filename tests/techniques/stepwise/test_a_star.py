@@ -156,4 +156,13 @@ def test_when_the_limit_is_used_up_a_complete_answer_is_preferred() -> None:
     rehearsal = rehearse(technique, {"m": ScriptedModel(ends), "j": ScriptedModel(ends)})
     (candidate,) = rehearsal.state.candidates
     assert candidate.text.endswith("bad")
-    assert {failure.kind for failure in rehearsal.state.failures} <= {"budget"}
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]
+
+
+def test_a_complete_answer_without_a_score_goes_before_a_beginning() -> None:
+    technique = AStar(model="m", k=1, limit=Limit(passes=3), reward=Judge(model="j"))
+    rehearsal = rehearse(technique, {"m": ScriptedModel(stepping), "j": ScriptedModel(stepping)})
+    (candidate,) = rehearsal.state.candidates
+    assert candidate.text == "step 0\n\nstep 0\n\nstep 0"
+    assert candidate.score is None
+    assert [failure.kind for failure in rehearsal.state.failures] == ["budget"]

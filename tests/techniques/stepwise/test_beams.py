@@ -15,7 +15,7 @@ from archon.stepwise import Partial
 from archon.testing import ScriptedModel, TechniqueConformance, rehearse
 from archon.testing_stepwise import Everything, ToyTree
 from techniques.rewards.judge import Judge
-from techniques.stepwise.aggregate import Aggregate, distinct, worth
+from techniques.stepwise.aggregate import Aggregate, without_repeats, worth
 from techniques.stepwise.beam_search import BeamSearch, beam_search, shares
 from techniques.stepwise.dvts import Dvts, dvts
 from techniques.stepwise.search import Search
@@ -111,7 +111,7 @@ def test_one_beam_is_the_greedy_search(seed: int, depth: int, n: int, stops: flo
 def test_every_level_draws_all_of_n() -> None:
     tree = ToyTree(depth=4, branching=3)
     noting = Noting(tree)
-    run_sync(beam_search(Search(noting, tree), n=16, m=2, unlike=False))
+    run_sync(beam_search(Search(noting, tree), n=16, m=2, distinct=False))
     assert noting.by_level() == [16, 16, 16, 16]
     assert noting.asked[0] == ("", 16)
     assert [n for _, n in noting.asked[1:]] == [2] * 24
@@ -174,7 +174,7 @@ def test_equal_texts_take_one_place_or_several() -> None:
     run_sync(beam_search(Search(noting, rewards), n=6, m=3))
     assert noting.asked[1:] == [("1", 3), ("2", 3)]
     noting = Noting(Early())  # type: ignore[arg-type]
-    answers = run_sync(beam_search(Search(noting, rewards), n=6, m=3, unlike=False))
+    answers = run_sync(beam_search(Search(noting, rewards), n=6, m=3, distinct=False))
     assert noting.asked[1:] == [("1", 3), ("1", 3)]
     assert [answer.text for answer in answers] == ["11", "11"]
 
@@ -192,7 +192,7 @@ def test_draws_are_spread_over_the_beams_there_are() -> None:
 
 def test_an_answer_and_a_beginning_with_its_text_are_not_the_same() -> None:
     beginning, answer = Partial().then("a"), Partial().then("a", end="stop")
-    assert distinct([beginning, answer, beginning]) == [beginning, answer]
+    assert without_repeats([beginning, answer, beginning]) == [beginning, answer]
 
 
 class Broken:

@@ -23,7 +23,7 @@ from techniques.stepwise.tree_of_thoughts import depth_first
 
 SMALL = st.integers(1, 4)
 SEARCHES: st.SearchStrategy[Callable[[Search], Coroutine[Any, Any, list[Partial]]]] = st.one_of(
-    st.builds(lambda k, m, alike: lambda s: beam_search(s, n=k * m, m=m, unlike=alike), SMALL, SMALL, st.booleans()),
+    st.builds(lambda k, m, d: lambda s: beam_search(s, n=k * m, m=m, distinct=d), SMALL, SMALL, st.booleans()),
     st.builds(lambda k, m: lambda s: step_beam(s, beams=k, samples=m, first=m), SMALL, SMALL),
     st.builds(lambda k, m, a: lambda s: dvts(s, n=k * m, m=m, lookahead=a), SMALL, SMALL, st.integers(0, 2)),
     st.builds(
