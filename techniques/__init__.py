@@ -19,6 +19,9 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.parallel_tempering import ParallelTempering
+from techniques.stepwise.particle_filter import ParticleFilter
+from techniques.stepwise.particle_gibbs import ParticleGibbs
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -38,6 +41,9 @@ __all__ = [
     "MixtureOfAgents",
     "MultiPersona",
     "Organize",
+    "ParallelTempering",
+    "ParticleFilter",
+    "ParticleGibbs",
     "PlanSearch",
     "Rank",
     "ReRead",
