@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -29,8 +30,9 @@ class ParticleFilter(Posterior, kind="particle_filter"):
     constant. With ``select: best`` all final particles are left, best first; with ``sample`` they are resampled a last
     time.
 
-    A particle whose step fails or has no score is recorded and dropped: the others stand for it, and the next
-    resampling restores their number. So if some texts never get a score, the target is that of those that do. Cost: at
+    A particle whose step fails or has no score is recorded and dropped: the others that took a step stand for it, and
+    the next resampling restores their number. If some texts never get a score, the target is roughly that of those
+    that do. Cost: at
     most n x max_steps steps, and the reward's; fewer requests, since equal beginnings are asked for together.
 
     Source: Puri et al. 2025 (arXiv:2502.01618): ``potential: odds``, ``scheme: multinomial``, ``threshold: 1``; other
@@ -125,7 +127,7 @@ async def particle_filter(
         grown: list[Path] = []
         before: list[float] = []
         after: list[float] = []
-        for path, log, now in zip(paths, logs, moved, strict=True):
+        for path, log, now in zip(paths, _shared(ends, moved, logs), moved, strict=True):
             if now is None:
                 continue
             stayed = not path[-1].open
@@ -139,3 +141,24 @@ async def particle_filter(
         paths, logs = grown, [log - total for log in after]
         sizes.append(ess([math.exp(log) for log in logs]))
     return Population(tuple(paths), tuple(math.exp(log) for log in logs), log_evidence, tuple(sizes))
+
+
+def _shared(ends: Sequence[Partial], moved: Sequence[Partial | None], logs: Sequence[float]) -> list[float]:
+    """Log-weights with which particles that took a step stand for those that failed to take one.
+
+    Those with the same beginning come first, then all that moved. Finished particles cannot fail; if they inherited,
+    they would weigh the more the less reliable the model is.
+    """
+    if None not in moved:
+        return list(logs)
+    asked = Counter(end.steps for end in ends if end.open)
+    got = Counter(end.steps for end, now in zip(ends, moved, strict=True) if end.open and now is not None)
+    if not got:
+        return list(logs)
+    shared = [
+        log + math.log(asked[end.steps] / got[end.steps]) if end.open and got[end.steps] else log
+        for end, log in zip(ends, logs, strict=True)
+    ]
+    whole = log_sum([log for end, log in zip(ends, logs, strict=True) if end.open])
+    left = log_sum([log for end, now, log in zip(ends, moved, shared, strict=True) if end.open and now is not None])
+    return [log + whole - left if end.open else log for end, log in zip(ends, shared, strict=True)]
