@@ -19,6 +19,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.mcts import MCTS
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -28,6 +29,7 @@ from techniques.vote import Vote
 from techniques.workers import Workers
 
 __all__ = [
+    "MCTS",
     "BestOfN",
     "ChainOfVerification",
     "Critique",
