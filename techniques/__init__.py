@@ -19,6 +19,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.environment_search import EnvironmentSearch
 from techniques.stepwise.mcts import MCTS
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
@@ -34,6 +35,7 @@ __all__ = [
     "ChainOfVerification",
     "Critique",
     "Debate",
+    "EnvironmentSearch",
     "EvaluateTests",
     "Fuse",
     "Generate",
