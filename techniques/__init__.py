@@ -20,7 +20,9 @@ from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
 from techniques.stepwise.environment_search import EnvironmentSearch
+from techniques.stepwise.first_error import FirstError
 from techniques.stepwise.mcts import MCTS
+from techniques.stepwise.omega_prm import OmegaPRM
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -37,10 +39,12 @@ __all__ = [
     "Debate",
     "EnvironmentSearch",
     "EvaluateTests",
+    "FirstError",
     "Fuse",
     "Generate",
     "MixtureOfAgents",
     "MultiPersona",
+    "OmegaPRM",
     "Organize",
     "PlanSearch",
     "Rank",
