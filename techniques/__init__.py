@@ -23,6 +23,7 @@ from techniques.stepwise.environment_search import EnvironmentSearch
 from techniques.stepwise.first_error import FirstError
 from techniques.stepwise.mcts import MCTS
 from techniques.stepwise.omega_prm import OmegaPRM
+from techniques.stepwise.saffron import Saffron
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -51,6 +52,7 @@ __all__ = [
     "ReRead",
     "Reflect",
     "RoundTrip",
+    "Saffron",
     "Score",
     "SelfConsistency",
     "SelfRefine",

@@ -54,8 +54,7 @@ class FirstError(Technique, kind="first_error"):
         failures: list[Failure] = []
 
         async def right(number: int) -> bool:
-            end = "stop" if number == len(steps) else ""
-            (score,) = await scorer.score([Partial(steps[:number], end)])
+            (score,) = await scorer.score([Partial(steps[:number], "stop" if number == len(steps) else "")])
             if isinstance(score, Failure):
                 failures.append(score)
                 raise Unknown

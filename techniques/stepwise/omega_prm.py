@@ -158,9 +158,8 @@ class Collection:
             for step in self._way_to(rollout, len(state.partial.steps))
         )
         chosen = sum(other.chosen for other in self.examined.values())
-        return alpha ** (1 - state.mc) * beta ** (tokens / length) + exploration * math.sqrt(chosen) / (
-            1 + state.chosen
-        )
+        promise = math.pow(alpha, 1 - state.mc) * math.pow(beta, tokens / length)
+        return promise + exploration * math.sqrt(chosen) / (1 + state.chosen)
 
     async def locate(self, state: Examined, rollout: Partial) -> int:
         """Find the first error of a wrong rollout of a beginning that can still be right.
