@@ -50,6 +50,9 @@ class EnvironmentSearch(Answering, kind="environment_search"):
 
     Source: Kocsis and Szepesvári 2006 (Bandit based Monte-Carlo Planning), UCT; Silver et al. 2017 (AlphaGo Zero),
     PUCT. Asking a language model for priors and values is this framework's reading of them.
+
+    Example:
+        environment_search: {environment: "my_game:start", iterations: 400}
     """
 
     calls: ClassVar[str] = "at most iterations + 1 with a model"

@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
+from archon.state import Failure
 from archon.stepwise import Partial
 from archon.technique import Context
 from techniques.stepwise.aggregate import worth
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.rollouts import roll_out
-from techniques.stepwise.search import Search
+from techniques.stepwise.search import Exhausted, Search
 from techniques.stepwise.tree_search import Backup, Formula, Node, Selection, most_visited, simulate
 
 Take = Literal["visits", "reward"]
@@ -58,15 +59,19 @@ class MCTS(Stepwise, kind="mcts"):
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """The answers that are kept."""
-        found = await mcts(
-            search,
-            iterations=self.iterations,
-            branching=self.branching,
-            widening=self.widening,
-            selection=Selection(self.formula, self.exploration, self.backup),
-            rollouts=self.rollouts,
-            take=self.take,
-        )
+        try:
+            found = await mcts(
+                search,
+                iterations=self.iterations,
+                branching=self.branching,
+                widening=self.widening,
+                selection=Selection(self.formula, self.exploration, self.backup),
+                rollouts=self.rollouts,
+                take=self.take,
+            )
+        except Exhausted as exhausted:
+            search.failures.append(Failure(context.layer, "budget", str(exhausted)))
+            found = search.answers()
         return found[: self.keep]
 
 

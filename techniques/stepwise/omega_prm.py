@@ -16,7 +16,7 @@ from archon.technique import Context
 from techniques.stepwise.base import Stepwise
 from techniques.stepwise.first_error import Unknown, bisect, record_label
 from techniques.stepwise.rollouts import roll_out
-from techniques.stepwise.search import Search
+from techniques.stepwise.search import Exhausted, Search
 
 
 class OmegaPRM(Stepwise, kind="omega_prm"):
@@ -35,6 +35,9 @@ class OmegaPRM(Stepwise, kind="omega_prm"):
     words.
 
     Source: Luo et al. 2024 (OmegaPRM, arXiv:2406.06592); the form of its exploration term is not verified.
+
+    Example:
+        omega_prm: {model: solver, searches: 8, k: 8, reward: {python: {function: "my_answers:right"}}}
     """
 
     calls: ClassVar[str] = "at most k × max_steps × (1 + searches × ⌈log2 max_steps⌉), plus the reward's"
@@ -52,9 +55,13 @@ class OmegaPRM(Stepwise, kind="omega_prm"):
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """Collect labels; the best answer that came up meanwhile is left."""
         collection = Collection(search, k=self.k, right=self.right, record=context.record)
-        await collection.grow(
-            self.searches, alpha=self.alpha, beta=self.beta, length=self.length, exploration=self.exploration
-        )
+        try:
+            await collection.grow(
+                self.searches, alpha=self.alpha, beta=self.beta, length=self.length, exploration=self.exploration
+            )
+        except Exhausted as exhausted:
+            # What was found out until then is in the trace already.
+            search.failures.append(Failure(context.layer, "budget", str(exhausted)))
         return search.answers()[:1]
 
     def scorer(self, state: State, context: Context) -> Scorer:

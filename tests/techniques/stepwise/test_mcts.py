@@ -279,3 +279,13 @@ def test_several_answers_are_left_best_first() -> None:
     scores = [candidate.score or 0.0 for candidate in candidates]
     assert len(candidates) == len({candidate.text for candidate in candidates}) == 3
     assert scores == sorted(scores, reverse=True)
+
+
+def test_a_limit_ends_it_with_as_many_answers_as_are_kept() -> None:
+    technique = MCTS(
+        model="m", iterations=99, branching=2, max_steps=4, limit=Limit(calls=40), reward=Judge(model="m"), rollouts=1
+    )
+    state = rehearse(technique, ScriptedModel(stepping)).state
+    assert len(state.candidates) == 1
+    assert state.candidates[0].score is not None
+    assert [failure.kind for failure in state.failures] == ["budget"]

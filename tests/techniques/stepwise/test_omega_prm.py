@@ -16,10 +16,13 @@ from archon.state import Failure
 from archon.stepwise import Partial
 from archon.testing import ScriptedModel, TechniqueConformance, rehearse
 from archon.testing_stepwise import ToyTree
-from techniques.rewards import Judge, Reference
+from techniques.rewards import Python, Reference
 from techniques.stepwise.omega_prm import Collection, Examined, OmegaPRM
-from techniques.stepwise.search import Search
+from techniques.stepwise.search import Limit, Search
 from tests.techniques.stepwise.test_step_best_of_n import stepping
+from tests.techniques.stepwise.verifiers import MODULE
+
+EVEN = Python(function=f"{MODULE}:even_start")
 
 
 class Slips:
@@ -107,7 +110,7 @@ def test_it_ends_when_nothing_is_left_to_choose() -> None:
 
 
 class TestOmegaPRM(TechniqueConformance):
-    technique = OmegaPRM(model="m", searches=2, k=3, max_steps=4, reward=Judge(model="m"))
+    technique = OmegaPRM(model="m", searches=2, k=3, max_steps=4, reward=EVEN)
     script = staticmethod(stepping)
     candidates = ()
 
@@ -127,3 +130,10 @@ def test_a_reference_answer_is_verifier_enough() -> None:
     assert candidate.text == "Two and two\nmakes 4"
     assert candidate.score == 1.0
     assert not rehearsal.state.failures
+
+
+def test_a_limit_ends_it_with_one_answer() -> None:
+    technique = OmegaPRM(model="m", k=8, max_steps=4, limit=Limit(calls=44), reward=EVEN)
+    state = rehearse(technique, ScriptedModel(stepping)).state
+    assert len(state.candidates) == 1
+    assert [failure.kind for failure in state.failures] == ["budget"]
