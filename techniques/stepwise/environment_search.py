@@ -63,7 +63,7 @@ class EnvironmentSearch(Answering, kind="environment_search"):
     formula: Annotated[Formula, ChoiceKnob(("uct", "puct"))] = "uct"
     exploration: Annotated[float, Field(ge=0, allow_inf_nan=False), FloatKnob(0.1, 3.0, log=True)] = 1.0
     model: ModelRef | None = None
-    prompt: Annotated[str | None, requires("position", "moves")] = None
+    prompt: Annotated[str | None, requires("question", "position", "moves")] = None
 
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by moves, best first.

@@ -30,7 +30,7 @@ class MCTS(Stepwise, kind="mcts"):
     of an answer. That is valued, and its value told to all beginnings on the way (`backup`). The value is the reward of
     the beginning or, with `rollouts` above 0, the mean reward of so many answers that begin like this. A beginning gets
     its `branching` next steps when it is visited for the second time; with `widening` a above 0 it may have
-    branching·N^a of them at its N-th visit. Steps that are the same count as one. Priors are the proposal's
+    branching·N^a of them after N visits. Steps that are the same count as one. Priors are the proposal's
     probabilities where it reports log-probabilities of steps, and else a step's share of the draws. `exploration` is
     meant for rewards from 0 to 1.
 

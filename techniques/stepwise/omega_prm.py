@@ -128,6 +128,8 @@ class Collection:
         self._right = right
         self._record = record
         self._known_errors: set[tuple[str, ...]] = set()
+        self._drawn: dict[tuple[str, ...], Partial] = {}
+        self._indexed = 0
 
     async def grow(self, searches: int, *, alpha: float, beta: float, length: int, exploration: float) -> None:
         """Look for the first errors of so many wrong rollouts, or of all there are.
@@ -206,5 +208,7 @@ class Collection:
 
     def _way_to(self, rollout: Partial, after: int) -> list[Partial]:
         """The beginnings of a rollout with more than so many steps, itself included, as they were drawn."""
-        drawn = {partial.steps: partial for partial in reversed(self._search.partials)}
-        return [drawn[rollout.steps[:number]] for number in range(after + 1, len(rollout.steps) + 1)]
+        for partial in self._search.partials[self._indexed :]:
+            self._drawn.setdefault(partial.steps, partial)
+        self._indexed = len(self._search.partials)
+        return [self._drawn[rollout.steps[:number]] for number in range(after + 1, len(rollout.steps) + 1)]

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archon.architecture import Architecture
 from archon.concurrency import run_sync
+from archon.engine import Engine
 from archon.models.base import Completion, Request
-from archon.state import Failure
+from archon.state import Failure, Task
 from archon.stepwise import Partial
 from archon.testing import ScriptedModel, TechniqueConformance, rehearse
 from archon.testing_stepwise import ToyTree
+from archon.trace import Event
 from techniques.rewards import Python, Reference
 from techniques.stepwise.omega_prm import Collection, Examined, OmegaPRM
 from techniques.stepwise.search import Limit, Search
@@ -137,3 +140,18 @@ def test_a_limit_ends_it_with_one_answer() -> None:
     state = rehearse(technique, ScriptedModel(stepping)).state
     assert len(state.candidates) == 1
     assert [failure.kind for failure in state.failures] == ["budget"]
+
+
+async def test_labels_go_to_the_trace() -> None:
+    technique = OmegaPRM(model="m", searches=1, k=8, delimiter="\n", max_steps=4, reward=EVEN)
+    architecture = Architecture.model_validate(
+        {"name": "x", "models": {"m": {"use": "openai/m"}}, "layers": [technique]}
+    )
+    events: list[Event] = []
+    async with Engine(architecture, models={"m": ScriptedModel(stepping)}, observe=events.append) as engine:
+        result = await engine.run(Task.of("What is 2 + 2?", id="q"))
+    assert result.error is None
+    labels = {event.data["prefix"] + event.data["step"]: event for event in events if event.kind == "label"}
+    # All rollouts of an odd first step are wrong, as is what follows it.
+    assert {text.count("\n"): event.data["label"] for text, event in labels.items()} == {1: False, 2: False}
+    assert {(event.question, event.data["mc"]) for event in labels.values()} == {("q", 0.0)}
