@@ -24,9 +24,14 @@ from techniques.self_refine import SelfRefine
 from techniques.stepwise.a_star import AStar
 from techniques.stepwise.beam_search import BeamSearch
 from techniques.stepwise.dvts import Dvts
+from techniques.stepwise.environment_search import EnvironmentSearch
+from techniques.stepwise.first_error import FirstError
+from techniques.stepwise.mcts import MCTS
+from techniques.stepwise.omega_prm import OmegaPRM
 from techniques.stepwise.parallel_tempering import ParallelTempering
 from techniques.stepwise.particle_filter import ParticleFilter
 from techniques.stepwise.particle_gibbs import ParticleGibbs
+from techniques.stepwise.saffron import Saffron
 from techniques.stepwise.step_beam import StepBeam
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.stepwise.tree_of_thoughts import TreeOfThoughts
@@ -38,6 +43,7 @@ from techniques.vote import Vote
 from techniques.workers import Workers
 
 __all__ = [
+    "MCTS",
     "AStar",
     "BeamSearch",
     "BestOfN",
@@ -45,13 +51,16 @@ __all__ = [
     "Critique",
     "Debate",
     "Dvts",
+    "EnvironmentSearch",
     "EvaluateTests",
+    "FirstError",
     "Formalize",
     "Fuse",
     "Generate",
     "Hint",
     "MixtureOfAgents",
     "MultiPersona",
+    "OmegaPRM",
     "Organize",
     "ParallelTempering",
     "ParticleFilter",
@@ -61,6 +70,7 @@ __all__ = [
     "ReRead",
     "Reflect",
     "RoundTrip",
+    "Saffron",
     "Score",
     "SelfConsistency",
     "SelfRefine",

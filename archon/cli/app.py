@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from archon.cli import cache, costs, demo, describe, estimate, importer, models, say
+from archon.cli import cache, costs, demo, describe, estimate, importer, labels, models, say
 from archon.cli import run as run_command
 from archon.errors import ArchonError, ConfigError, ConfigWarning
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("costs")(costs.costs)
+app.command("labels")(labels.labels)
 app.command("validate")(describe.validate)
 app.command("import")(importer.import_)
 app.command("techniques")(describe.list_techniques)

@@ -9,6 +9,7 @@ from techniques.rewards.pairwise import Pairwise
 from techniques.rewards.passed_tests import PassedTests
 from techniques.rewards.pooling import Pooling
 from techniques.rewards.python import Python
+from techniques.rewards.reference import Reference
 from techniques.rewards.rollout import Rollout
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "PassedTests",
     "Pooling",
     "Python",
+    "Reference",
     "Rollout",
 ]
