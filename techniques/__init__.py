@@ -19,6 +19,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.speculative_reasoning import SpeculativeReasoning
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -46,6 +47,7 @@ __all__ = [
     "Score",
     "SelfConsistency",
     "SelfRefine",
+    "SpeculativeReasoning",
     "StepBestOfN",
     "Tournament",
     "UnitTests",
