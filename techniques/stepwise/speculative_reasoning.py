@@ -55,8 +55,8 @@ class SpeculativeReasoning(Stepping, kind="speculative_reasoning"):
     trace marks every step as ``accepted``, ``rejected`` or ``redone``. The answer's score is the rating of its last
     step, if that was rated. Cost: one draft and one rating per step, and one more completion per step that is redone.
 
-    Source: Pan et al. 2025 (SpecReason, arXiv:2504.07891), with the scale and the threshold given there. The paper's
-    large model rates within the same conversation; here it is shown the step in a prompt, which every endpoint takes.
+    Source: Pan et al. 2025 (SpecReason, arXiv:2504.07891): a score in a single token against a fixed threshold. The
+    scale, the default threshold and the prompt were not checked against the paper.
 
     Example:
         - speculative_reasoning: {model: large, drafter: small, threshold: 7}
