@@ -45,7 +45,8 @@ class Stepping(Answering, ABC):
         delimiter: What ends a step; it takes the place of stop strings of the model's own.
         ends: A regular expression; the first step in which it is found is an answer's last.
         max_steps: The last step of an answer this long runs to the answer's end.
-        limit: What a search on one question may use.
+        limit: What a search on one question may use; a step is begun if the most tokens it can take are left, which are
+            those of a whole answer where answers are split.
         system: Instructions, after the caller's own system message.
         step_prompt: The prompt of ``ask``, which ``split`` uses as well where the endpoint does not continue.
     """

@@ -22,7 +22,7 @@ from techniques.stepwise.search import Exhausted, Search
 HIGHEST = 9
 
 # The step comes after everything that stays the same until the next one, which an endpoint's prompt cache then holds.
-PROMPT = """\
+RATING = """\
 Below are a question, the beginning of a response to it, and a proposed next step of the response.
 
 Question:
@@ -40,7 +40,7 @@ nothing else."""
 NOTHING = "(nothing yet)"
 THE_END = "(none: the response ends here)"
 
-RATING = re.compile(r"(?<![\d.])\d(?![\d.]*\d)")
+DIGIT = re.compile(r"(?<![\d.])\d(?![\d.]*\d)")
 
 RatingPrompt = Annotated[str | None, requires("question", "partial", "step")]
 """A prompt that asks for a rating from 0 to 9; ``None`` for the built-in one."""
@@ -60,6 +60,14 @@ class SpeculativeReasoning(Stepping, kind="speculative_reasoning"):
 
     Example:
         - speculative_reasoning: {model: large, drafter: small, threshold: 7}
+
+    Attributes:
+        model: Who rates drafts and writes what is redone; temperature, top_p and max_tokens are those of one step, also
+            of a draft.
+        drafter: Who drafts the steps.
+        threshold: The least rating of a draft that is kept.
+        rating_tokens: The most tokens of a rating; a model that reasons first needs many.
+        rating_prompt: The prompt that asks for a rating.
     """
 
     calls: ClassVar[str] = "at most 3 × max_steps"
@@ -99,7 +107,7 @@ class Ratings:
         self._context = context
         self._model = model
         self._state = state
-        self._prompt = prompt or PROMPT
+        self._prompt = prompt or RATING
         self._tokens = tokens
 
     async def score(self, partials: Sequence[Partial]) -> list[float | Failure]:
@@ -160,5 +168,5 @@ async def speculative_reasoning(search: Search, drafter: Proposal, threshold: in
 
 def parse_rating(reply: str) -> int | None:
     """The first digit in a reply that is no part of a longer number, ``None`` if there is none."""
-    found = RATING.search(reply)
+    found = DIGIT.search(reply)
     return None if found is None else int(found[0])
