@@ -59,7 +59,7 @@ class SpeculativeReasoning(Stepping, kind="speculative_reasoning"):
     scale, the default threshold and the prompt were not checked against the paper.
 
     Example:
-        - speculative_reasoning: {model: large, drafter: small, threshold: 7}
+        - speculative_reasoning: {model: judge, drafter: solver}
 
     Attributes:
         model: Who rates drafts and writes what is redone; temperature, top_p and max_tokens are those of one step, also
