@@ -19,7 +19,7 @@ from techniques.generate import opening
 from techniques.prompts import as_shown
 from techniques.steps import Answering
 from techniques.stepwise.aggregate import Aggregate, worth
-from techniques.stepwise.proposal import Form, StepPrompt, Steps, writing
+from techniques.stepwise.proposal import STEP, Form, StepPrompt, Steps, writing
 from techniques.stepwise.scorer import ProcessReward
 from techniques.stepwise.search import Exhausted, Limit, Search
 
@@ -125,7 +125,7 @@ class Stepping(Answering, ABC):
             longest=self.max_tokens,
             sampling=self.sampling,
             ends=self.ends,
-            prompt=self.step_prompt,
+            prompt=self.step_prompt or STEP,
         )
         messages = opening(as_shown(state), self.system)
         capabilities = context.capabilities(model)

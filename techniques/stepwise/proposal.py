@@ -22,7 +22,7 @@ Steps = Literal["auto", "continue", "ask", "split"]
 
 END = "[END]"
 
-PROMPT = """\
+STEP = """\
 Below are a question and the beginning of a response to it.
 
 Question:
@@ -57,7 +57,7 @@ class Form:
         longest: The most tokens of one completion; ``None`` leaves that to the model's own settings.
         sampling: How to draw.
         ends: An answer is complete with the first step in which this is found.
-        prompt: What asks for a step where the endpoint does not continue; ``None`` for the built-in prompt.
+        prompt: What asks for a step where the endpoint does not continue.
     """
 
     delimiter: str
@@ -65,7 +65,7 @@ class Form:
     longest: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     ends: re.Pattern[str] | None = None
-    prompt: str | None = None
+    prompt: str = STEP
 
 
 class Writing(ABC):
@@ -111,7 +111,7 @@ class Writing(ABC):
             return self._messages
         *context, question = self._messages
         shown = {"question": question.content, "partial": partial.text.strip(), "instruction": instruction}
-        return (*context, Message("user", render(self._form.prompt or PROMPT, **shown)))
+        return (*context, Message("user", render(self._form.prompt, **shown)))
 
     def _beyond(self, partial: Partial, text: str) -> str:
         """A continuation without what it continues, should an endpoint repeat that although it is known not to."""
