@@ -241,5 +241,5 @@ def test_bounds_hold_however_much_runs_at_once(steps: str) -> None:
         assert result.error is None
         assert result.totals.calls <= 7
         assert result.totals.usage.completion <= 160
-        assert WHOLE.startswith(result.text)
+        assert WHOLE.startswith(result.text or "nothing")
     assert any("nodes" in event.data for event in told if event.kind == "tree")
