@@ -179,6 +179,8 @@ def _encode(completion: Completion) -> str:
         data["reasoning"] = completion.reasoning
     if completion.seconds:
         data["seconds"] = completion.seconds
+    if completion.stop_reason is not None:
+        data["stop_reason"] = completion.stop_reason
     return to_json(data).decode()
 
 
@@ -190,5 +192,11 @@ def _decode(text: str) -> Completion:
         tokens = tuple(TokenLogprob(t, p, tuple((other, q) for other, q in top)) for t, p, top in logprobs)
     usage = None if data["usage"] is None else Usage(**data["usage"])
     return Completion(
-        data["text"], data["finish_reason"], usage, tokens, data.get("reasoning"), data.get("seconds", 0.0)
+        text=data["text"],
+        finish_reason=data["finish_reason"],
+        usage=usage,
+        logprobs=tokens,
+        reasoning=data.get("reasoning"),
+        seconds=data.get("seconds", 0.0),
+        stop_reason=data.get("stop_reason"),
     )

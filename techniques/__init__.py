@@ -32,6 +32,7 @@ from techniques.stepwise.parallel_tempering import ParallelTempering
 from techniques.stepwise.particle_filter import ParticleFilter
 from techniques.stepwise.particle_gibbs import ParticleGibbs
 from techniques.stepwise.saffron import Saffron
+from techniques.stepwise.speculative_reasoning import SpeculativeReasoning
 from techniques.stepwise.step_beam import StepBeam
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.stepwise.tree_of_thoughts import TreeOfThoughts
@@ -74,6 +75,7 @@ __all__ = [
     "Score",
     "SelfConsistency",
     "SelfRefine",
+    "SpeculativeReasoning",
     "StepBeam",
     "StepBestOfN",
     "Tournament",

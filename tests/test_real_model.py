@@ -140,3 +140,36 @@ async def test_a_question_is_asked_of_the_shared_data(shared_data: Path) -> None
     async with archon.Engine(architecture) as engine:
         result = await engine.run(Task.of(row["question"]))
     assert result.status == "done"
+
+
+@pytest.mark.parametrize("steps", ["continue", "ask", "split"])
+async def test_a_search_over_steps_ends_with_an_answer(steps: str) -> None:
+    layer = {
+        "model": "m",
+        "steps": steps,
+        "n": 2,
+        "max_steps": 3,
+        "max_tokens": 48,
+        "delimiter": "\n",
+        "limit": {"tokens": 800},
+        "reward": {"logprob": {"model": "m"}},
+    }
+    architecture = archon.Architecture.model_validate(
+        {"name": "search", "models": {"m": SPEC}, "layers": [{"step_best_of_n": layer}], "answer": "math"}
+    )
+    result = await archon.run(architecture, "What is 2 + 3? Explain in one line, then give the number on the next.")
+    assert result.error is None
+    assert "5" in (result.text or "")
+    assert not [failure for failure in result.failures if failure.kind in ("call", "budget")]
+    assert result.totals.usage.completion < 900
+
+
+async def test_a_small_model_drafts_for_itself() -> None:
+    layer = {"model": "m", "drafter": "m", "max_steps": 3, "max_tokens": 48, "delimiter": "\n", "threshold": 5}
+    architecture = archon.Architecture.model_validate(
+        {"name": "search", "models": {"m": SPEC}, "layers": [{"speculative_reasoning": layer}], "answer": "math"}
+    )
+    result = await archon.run(architecture, "What is 2 + 3? Explain in one line, then give the number on the next.")
+    assert result.error is None
+    assert "5" in (result.text or "")
+    assert not [failure for failure in result.failures if failure.kind == "call"]

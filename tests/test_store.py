@@ -134,6 +134,7 @@ COMPLETIONS = st.builds(
         max_size=3,
     ).map(tuple),
     reasoning=st.none() | st.text(),
+    stop_reason=st.none() | st.text(max_size=4),
 )
 
 

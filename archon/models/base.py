@@ -140,6 +140,7 @@ class Completion:
         logprobs: Per token, if asked for and supported.
         reasoning: The reasoning text of a reasoning model, if the endpoint shows it.
         seconds: Its share of the time that the endpoint took over the request.
+        stop_reason: The stop string that ended it, empty if none did. ``None`` if that is not known.
     """
 
     text: str
@@ -148,6 +149,7 @@ class Completion:
     logprobs: tuple[TokenLogprob, ...] | None = None
     reasoning: str | None = None
     seconds: float = 0.0
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class Capabilities:
         recount: Usage counts the tokens of one choice only, and log-probabilities have to count the others.
         seed: A seed is taken and decides the text, up to the rounding of the endpoint's arithmetic.
         stop: Stop strings are honoured.
+        stop_reason: The endpoint says which stop string ended a text, and says nothing where none did.
         logprobs: Log-probabilities are returned with their alternatives.
         prefix: What becomes of a trailing assistant message: continued, continued and repeated in the reply, or
             not supported (rejected, ignored or started over).
@@ -192,6 +195,7 @@ class Capabilities:
     recount: bool = False
     seed: bool = True
     stop: bool = True
+    stop_reason: bool = False
     logprobs: bool = True
     prefix: PrefixSupport = "unsupported"
     prefix_style: PrefixStyle = "plain"

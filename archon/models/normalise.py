@@ -16,10 +16,10 @@ class Normalised(Wrapper):
         """Complete, then undo the endpoint's habits.
 
         Raises:
-            PermanentError: The endpoint cannot continue an assistant message.
+            PermanentError: The endpoint cannot continue an assistant message, or does so otherwise than it is known to.
         """
         prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
-        if not prefix and not self.capabilities.recount and self.capabilities.stop:
+        if not prefix and not self.capabilities.recount and not request.sampling.stop:
             return await self._model.complete(request)
         if prefix and self.capabilities.prefix == "unsupported":
             raise PermanentError(f"{self.name}: the endpoint does not continue an assistant message", reason="prefix")
@@ -39,15 +39,30 @@ class Normalised(Wrapper):
         return replace(reply, completions=completions)
 
     def _clean(self, completion: Completion, prefix: str, stop: tuple[str, ...]) -> Completion:
-        text = completion.text
-        if prefix and self.capabilities.prefix == "echoes":
-            text = text.removeprefix(prefix)
-        finish = completion.finish_reason
-        if not self.capabilities.stop:
-            ends = [place for s in stop if (place := text.find(s)) >= 0]
-            if ends:
-                text, finish = text[: min(ends)], "stop"
-        return replace(completion, text=text, finish_reason=finish)
+        text, finish, reason = completion.text, completion.finish_reason, completion.stop_reason
+        if prefix:
+            text = self._continuation(text, prefix, stop)
+        ends = [(place, s) for s in stop if (place := text.find(s)) >= 0]
+        if ends:
+            place, reason = min(ends)
+            text, finish = text[:place], "stop"
+        elif not self.capabilities.stop:
+            reason = ""
+        elif not reason and not self.capabilities.stop_reason:
+            reason = None
+        return replace(completion, text=text, finish_reason=finish, stop_reason=reason)
+
+    def _continuation(self, text: str, prefix: str, stop: tuple[str, ...]) -> str:
+        if self.capabilities.prefix == "echoes":
+            if not text.startswith(prefix):
+                raise PermanentError(
+                    f"{self.name}: the endpoint is known to repeat what it continues, and did not; "
+                    "`archon models probe` finds out what it does",
+                    reason="prefix",
+                )
+            return text.removeprefix(prefix)
+        # A text that ends before such a string cannot hold one: what begins with all of the prefix repeats it.
+        return text.removeprefix(prefix) if any(s in prefix for s in stop) else text
 
 
 def _recounted(reply: Reply) -> Reply:

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from archon.cost import Usage
 from archon.errors import PermanentError, TransientError
 from archon.models.base import Capabilities, Completion, Reply, Request, TokenLogprob
-from archon.models.sse import Pieces, events
+from archon.models.sse import STOP_REASONS, Pieces, events
 from archon.models.transport import HttpReply, HttpStream, Transport
 
 CHAT = "/chat/completions"
@@ -177,7 +177,7 @@ class OpenAIModel:
             body["top_p"] = sampling.top_p
         if sampling.max_tokens is not None:
             body[self._max_tokens_field] = sampling.max_tokens
-        if sampling.stop:
+        if sampling.stop and self.capabilities.stop:
             body["stop"] = list(sampling.stop)
         if sampling.top_logprobs is not None:
             body["logprobs"] = True
@@ -272,7 +272,16 @@ def _completion(choice: Mapping[str, Any], usage: Usage | None, choices: int, se
         logprobs=_logprobs(choice.get("logprobs")),
         reasoning=message.get("reasoning_content") or message.get("reasoning"),
         seconds=seconds,
+        stop_reason=_stop_reason(choice),
     )
+
+
+def _stop_reason(choice: Mapping[str, Any]) -> str | None:
+    """The stop string that ended a choice; a token of the model's own, or nothing at all, is no stop string."""
+    said = [choice[name] for name in STOP_REASONS if name in choice]
+    if not said:
+        return None
+    return said[0] if isinstance(said[0], str) else ""
 
 
 def _logprobs(data: Any) -> tuple[TokenLogprob, ...] | None:

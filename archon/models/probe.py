@@ -49,9 +49,9 @@ async def probe(model: OpenAIModel) -> Probe:
     asked = _Asker(model)
     await asked.must_answer()
     seed, repeats = await asked.seed()
-    stop, ends = await asked.stop()
+    stop, tells, ends = await asked.stop()
     logprobs, tokens = await asked.logprobs()
-    capabilities = Capabilities(seed=seed, stop=stop, logprobs=logprobs)
+    capabilities = Capabilities(seed=seed, stop=stop, stop_reason=tells, logprobs=logprobs)
     capabilities, several = await asked.multiple(capabilities)
     capabilities, continues = await asked.prefix(capabilities)
     findings = {
@@ -118,15 +118,18 @@ class _Asker:
             return False, "ignored: the same seed gave three texts"
         return True, "honoured" if same == 1 else "honoured, but not exactly every time"
 
-    async def stop(self) -> tuple[bool, str]:
-        """Whether a stop string ends the text and is left out of it."""
+    async def stop(self) -> tuple[bool, bool, str]:
+        """Whether a stop string ends the text and is left out of it, and whether the endpoint says which one it was."""
         sampling = Sampling(temperature=0.0, max_tokens=48, stop=("7",))
         reply = await self._ask(Request(COUNT, sampling), Capabilities())
         if isinstance(reply, ModelError):
-            return False, f"not supported: {reply}"
-        if "7" in reply.completions[0].text:
-            return False, "ignored, or left in the text; cut off on our side instead"
-        return True, "honoured"
+            return False, False, f"not supported: {reply}"
+        (completion,) = reply.completions
+        if "7" in completion.text:
+            return False, False, "ignored, or left in the text; cut off on our side instead"
+        if completion.stop_reason == "7":
+            return True, True, "honoured, and told from a text's own end"
+        return True, False, "honoured"
 
     async def logprobs(self) -> tuple[bool, str]:
         """Whether log-probabilities with alternatives are reported."""

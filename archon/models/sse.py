@@ -10,6 +10,8 @@ from pydantic_core import from_json
 from archon.models.base import Listener
 
 DONE = "[DONE]"
+STOP_REASONS = ("stop_reason", "matched_stop")
+"""Where vLLM and SGLang say which stop string ended a text."""
 
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
@@ -77,6 +79,7 @@ class Pieces:
                 if name == "content" and text and number < len(self._indices):
                     self._listener.token(self._indices[number], text)
         choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+        choice |= {name: piece[name] for name in STOP_REASONS if name in piece}
         choice["logprobs"]["content"] += (piece.get("logprobs") or {}).get("content") or ()
 
     @property

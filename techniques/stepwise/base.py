@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from techniques.generate import opening
 from techniques.prompts import as_shown
 from techniques.steps import Answering
 from techniques.stepwise.aggregate import Aggregate, worth
-from techniques.stepwise.proposal import Continue
+from techniques.stepwise.proposal import STEP, Form, StepPrompt, Steps, writing
 from techniques.stepwise.scorer import ProcessReward
 from techniques.stepwise.search import Exhausted, Limit, Search
 
@@ -32,26 +33,32 @@ StepReward = Annotated[RewardField, AfterValidator(_scores_beginnings)]
 """A reward that can score the beginning of an answer."""
 
 
-class Stepwise(Answering, ABC):
-    """A search over the steps of an answer.
+class Stepping(Answering, ABC):
+    """A technique that writes its answer step by step.
 
     Attributes:
-        model: Who writes the steps; temperature, top_p and max_tokens are those of one step.
-        reward: What scores beginnings of answers.
-        delimiter: What ends a step.
+        model: Who writes the steps; temperature, top_p and max_tokens are those of one step, or of a whole answer where
+            answers are split.
+        steps: How steps are written. ``continue`` has the endpoint continue its own answer, ``ask`` asks for the next
+            step with the answer so far in the question, and ``split`` draws whole answers and takes them apart.
+            ``auto`` is ``continue`` where the endpoint is known to do that, and ``ask`` elsewhere.
+        delimiter: What ends a step; it takes the place of stop strings of the model's own.
+        ends: A regular expression; the first step in which it is found is an answer's last.
         max_steps: The last step of an answer this long runs to the answer's end.
-        aggregate: How the scores of an answer's beginnings become its score.
-        limit: What a search on one question may use.
+        limit: What a search on one question may use; a step is begun if the most tokens it can take are left, which are
+            those of a whole answer where answers are split.
         system: Instructions, after the caller's own system message.
+        step_prompt: The prompt of ``ask``, which ``split`` uses as well where the endpoint does not continue.
     """
 
     model: ModelRef
-    reward: StepReward
+    steps: Steps = "auto"
     delimiter: Annotated[str, Field(min_length=1)] = "\n\n"
+    ends: re.Pattern[str] | None = None
     max_steps: Annotated[int, Field(ge=1), IntKnob(4, 40)] = 20
-    aggregate: Annotated[Aggregate, ChoiceKnob(("last", "min", "mean", "product"))] = "last"
     limit: Limit = Limit()
     system: str | None = None
+    step_prompt: StepPrompt = None
 
     @abstractmethod
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
@@ -63,6 +70,10 @@ class Stepwise(Answering, ABC):
         Raises:
             Exhausted: There is no more to spend; the best found so far is taken.
         """
+
+    @abstractmethod
+    def scorer(self, state: State, context: Context) -> Scorer:
+        """What scores beginnings."""
 
     async def __call__(self, state: State, context: Context) -> State:
         """Replace the candidates by the answers that the search finds, best first.
@@ -86,18 +97,17 @@ class Stepwise(Answering, ABC):
             unfinished = Failure(context.layer, "parse", "no answer was completed; the best beginning was kept")
             search.failures.append(unfinished)
         search.mark(best[:1], "chosen")
-        return state.with_candidates(self._candidate(partial, context) for partial in best).with_failures(
-            search.failures
-        )
+        candidates = [self._candidate(partial, search, context) for partial in best]
+        return state.with_candidates(candidates).with_failures(search.failures)
 
-    def begin(self, state: State, context: Context) -> Search:
+    def begin(self, state: State, context: Context, aggregate: Aggregate = "last") -> Search:
         """A search on a state's question."""
         return Search(
             self.proposal(state, context),
             self.scorer(state, context),
             rng=context.rng,
             limit=self.limit,
-            aggregate=self.aggregate,
+            aggregate=aggregate,
             ahead=self.ahead(state, context),
             layer=context.layer,
             record=context.record,
@@ -114,20 +124,48 @@ class Stepwise(Answering, ABC):
             ConfigError: The model's endpoint cannot be brought to.
         """
         model = model or self.model
-        if context.capabilities(model).prefix == "unsupported":
-            raise ConfigError(
-                f"{context.layer}: the endpoint of '{model}' is not known to continue assistant messages, which "
-                f"{self.kind} needs; `archon models probe` finds out whether it does."
-            )
-        return Continue(
-            context.fork(f"steps {model}"),
-            model,
-            opening(as_shown(state), self.system),
+        form = Form(
             delimiter=self.delimiter,
             most_steps=self.max_steps,
             longest=self.max_tokens,
             sampling=self.sampling,
+            ends=self.ends,
+            prompt=self.step_prompt or STEP,
         )
+        messages = opening(as_shown(state), self.system)
+        capabilities = context.capabilities(model)
+        written = writing(self.steps, context.fork(f"steps {model}"), model, messages, form, capabilities)
+        if written is None:
+            raise ConfigError(
+                f"{context.layer}: the endpoint of '{model}' is not known to continue assistant messages; "
+                "`archon models probe` finds out whether it does, and `steps: ask` or `steps: split` do without."
+            )
+        return written
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How to draw steps."""
+        return self.overrides
+
+    def _candidate(self, partial: Partial, search: Search, context: Context) -> Candidate:
+        origin = f"{context.layer}/{self.model}#{partial.node}"
+        return Candidate(partial.text.strip(), origin, score=worth(partial, search.aggregate))
+
+
+class Stepwise(Stepping, ABC):
+    """A search over the steps of an answer that a reward guides.
+
+    Attributes:
+        reward: What scores beginnings of answers.
+        aggregate: How the scores of an answer's beginnings become its score.
+    """
+
+    reward: StepReward
+    aggregate: Annotated[Aggregate, ChoiceKnob(("last", "min", "mean", "product"))] = "last"
+
+    def begin(self, state: State, context: Context, aggregate: Aggregate | None = None) -> Search:
+        """A search on a state's question."""
+        return super().begin(state, context, aggregate or self.aggregate)
 
     def scorer(self, state: State, context: Context) -> Scorer:
         """What scores beginnings."""
@@ -138,12 +176,3 @@ class Stepwise(Answering, ABC):
             delimiter=self.delimiter,
             whole=self.aggregate == "whole",
         )
-
-    @property
-    def sampling(self) -> dict[str, Any]:
-        """How to draw steps."""
-        return self.overrides
-
-    def _candidate(self, partial: Partial, context: Context) -> Candidate:
-        origin = f"{context.layer}/{self.model}#{partial.node}"
-        return Candidate(partial.text.strip(), origin, score=worth(partial, self.aggregate))

@@ -77,6 +77,8 @@ class Search:
         partials: Every beginning that was drawn, by its number in the tree.
         failures: What went missing.
         spent: What was used.
+        layer: The path of the layer, for failures.
+        others: Who else writes steps, by name, for a search that has several write.
     """
 
     def __init__(
@@ -104,7 +106,8 @@ class Search:
         self.failures: list[Failure] = []
         self.errors: list[ModelError] = []
         self.spent = Spent()
-        self._layer = layer
+        self.others: dict[str, Proposal] = {}
+        self.layer = layer
         self._record = record
         self._scores: dict[tuple[str, bool], float | Failure] = {}
 
@@ -149,7 +152,7 @@ class Search:
             for outcome in drawn:
                 if isinstance(outcome, ModelError):
                     self.errors.append(outcome)
-                    failure = Failure.of(self._layer, outcome)
+                    failure = Failure.of(self.layer, outcome)
                     self.failures.append(failure)
                     broke = failure if failure.kind == "budget" else broke
                     continue

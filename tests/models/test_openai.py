@@ -151,6 +151,24 @@ async def test_the_key_never_appears_in_a_message(transport: str) -> None:
     assert "sk-secret" not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ({}, None),
+        ({"stop_reason": "\n\n"}, "\n\n"),
+        ({"stop_reason": None}, ""),
+        ({"matched_stop": 151645}, ""),
+        ({"matched_stop": "END"}, "END"),
+    ],
+)
+async def test_the_stop_string_that_ended_a_text_is_read(
+    transport: str, said: dict[str, Any], read: str | None
+) -> None:
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop", **said}
+    reply, _ = await ask(lambda body: Answer(fields={"choices": [choice]}), transport)
+    assert reply.completions[0].stop_reason == read
+
+
 async def test_retry_after_is_read(transport: str) -> None:
     problem, _ = await ask(lambda body: error(429, "slow down", retry_after="1.5"), transport)
     assert problem.retry_after == 1.5

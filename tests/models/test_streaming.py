@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from archon.concurrency import run_sync
 from archon.errors import ModelError, PermanentError, TransientError
 from archon.models.base import Reply, Request
 from archon.models.openai import OpenAIModel
-from archon.models.sse import events
+from archon.models.sse import Pieces, events
 from tests.loopback import Answer, Script, error, serve
 from tests.models.test_openai import ASK, TRANSPORTS, model_at
 
@@ -130,6 +131,14 @@ async def test_leaving_early_closes_the_connection(transport: str) -> None:
                     break
                 await asyncio.sleep(0.01)
             assert server.abandoned == 1
+
+
+def test_what_ended_a_choice_is_in_its_last_piece() -> None:
+    pieces = Pieces(Ear(), (0,))
+    for said, finish in ((None, None), ("END", "stop")):
+        choice = {"index": 0, "delta": {"content": "x"}, "finish_reason": finish, "stop_reason": said}
+        pieces.add(json.dumps({"choices": [choice]}))
+    assert pieces.completion()["choices"][0]["stop_reason"] == "END"
 
 
 LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)

@@ -66,6 +66,39 @@ class TestNormalised:
         with pytest.raises(PermanentError, match="does not continue"):
             self.complete("whatever", prefix="unsupported")
 
+    def test_an_echo_that_is_missing_means_that_the_endpoint_started_over(self) -> None:
+        with pytest.raises(PermanentError, match="did not"):
+            self.complete("Let me count: 1, 2, 3", prefix="echoes")
+
+    @pytest.mark.parametrize(("stop", "text"), [((",",), " 3"), ((), "1, 2, 3, 4")])
+    def test_an_echo_that_was_not_expected_is_cut_off_where_it_can_be_told(
+        self, stop: tuple[str, ...], text: str
+    ) -> None:
+        """A continuation that stops at a comma cannot begin with one; without stop strings it may."""
+        assert self.complete("1, 2, 3, 4", Sampling(stop=stop), prefix="continues").text == text
+
+    @pytest.mark.parametrize(
+        ("said", "capabilities", "known"),
+        [
+            ("END", {}, "END"),
+            ("", {}, None),
+            (None, {}, None),
+            ("", {"stop_reason": True}, ""),
+            (None, {"stop_reason": True}, None),
+            (None, {"stop": False}, ""),
+        ],
+    )
+    def test_what_ended_a_text_is_known_or_not(
+        self, said: str | None, capabilities: dict[str, Any], known: str | None
+    ) -> None:
+        """Servers that always leave it empty are not believed; where nothing can have stopped a text, it stopped."""
+        model = ScriptedModel(
+            lambda request, index: Completion("3", stop_reason=said), capabilities=Capabilities(**capabilities)
+        )
+        request = Request(ASK.messages, Sampling(stop=("END",)))
+        (completion,) = run_sync(Normalised(model).complete(request)).completions
+        assert completion.stop_reason == known
+
     def test_choices_that_usage_leaves_out_are_counted(self) -> None:
         asked: list[Request] = []
 
@@ -83,10 +116,16 @@ class TestNormalised:
 
     def test_ignored_stop_strings_are_applied_here(self) -> None:
         completion = self.complete(" 3 END 4", Sampling(stop=("END",)), prefix="continues", stop=False)
-        assert (completion.text, completion.finish_reason) == (" 3 ", "stop")
+        assert (completion.text, completion.finish_reason, completion.stop_reason) == (" 3 ", "stop", "END")
+
+    def test_they_are_applied_even_if_the_endpoint_is_taken_to_honour_them(self) -> None:
+        completion = self.complete(" 3 4", Sampling(stop=(" 4", " ")), prefix="continues")
+        assert (completion.text, completion.stop_reason) == ("", " ")
 
 
-def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes", logprobs: bool = True) -> Answer:
+def fake_endpoint(
+    body: dict[str, Any], *, n: bool = True, prefix: str = "echoes", logprobs: bool = True, stop_reason: Any = None
+) -> Answer:
     """An endpoint whose habits are known, to see whether a probe finds them out."""
     messages = body["messages"]
     last = messages[-1]
@@ -99,7 +138,8 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
             text = last["content"] + text
         return Answer((text,))
     if "stop" in body:
-        return Answer(("1, 2, 3, 4, 5, 6, ",))
+        choice = {"index": 0, "message": {"content": "1, 2, 3, 4, 5, 6, "}, "finish_reason": "stop"}
+        return Answer(fields={"choices": [{**choice, "stop_reason": stop_reason}]})
     if "logprobs" in body and logprobs and "n" not in body:
         alternatives = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.3}]
         token = {"token": "Yes", "logprob": -0.1, "top_logprobs": alternatives}
@@ -127,6 +167,7 @@ def fake_endpoint(body: dict[str, Any], *, n: bool = True, prefix: str = "echoes
         ({"n": False, "logprobs": False}, Capabilities(multiple=False, logprobs=False, prefix="echoes")),
         ({"prefix": "continues"}, Capabilities(multiple=True, prefix="continues")),
         ({"prefix": "refuses"}, Capabilities(multiple=True)),
+        ({"prefix": "refuses", "stop_reason": "7"}, Capabilities(multiple=True, stop_reason=True)),
         ({"prefix": "restarts"}, Capabilities(multiple=True)),
         (
             {"prefix": "vllm"},
