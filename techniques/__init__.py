@@ -19,6 +19,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.logic_blocks import LogicBlocks
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -35,6 +36,7 @@ __all__ = [
     "EvaluateTests",
     "Fuse",
     "Generate",
+    "LogicBlocks",
     "MixtureOfAgents",
     "MultiPersona",
     "Organize",
