@@ -165,7 +165,8 @@ def dueling(value: Array, advantages: Array) -> Array:
         value: Of shape (states, 1).
         advantages: Of shape (states, actions).
     """
-    return value + advantages - advantages.mean(axis=1, keepdims=True)
+    mean: Array = advantages.mean(axis=1, keepdims=True)
+    return value + advantages - mean
 
 
 def double_targets(batch: Batch, online: Array, target: Array, discount: float) -> Array:

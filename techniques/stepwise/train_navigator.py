@@ -1,4 +1,7 @@
-"""Train a navigator on the episodes that runs left in their traces: ``python -m techniques.stepwise.train_navigator``."""
+"""Train a navigator on the episodes that runs left in their traces.
+
+The command is ``python -m techniques.stepwise.train_navigator``; docs/logic-blocks.md says how it is used.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def _transitions(lines: Iterable[bytes]) -> Iterator[Transition]:
 
 def _transition(event: dict[str, Any]) -> Transition | None:
     scores, reward, block, after = (event.get(key) for key in ("scores", "reward", "block", "next"))
-    if not scores or reward is None or block not in BLOCKS:
+    if not scores or len(scores) != len(ASPECTS) or reward is None or block not in BLOCKS:
         return None
     if block == "terminate":
         return Transition(tuple(scores), block, float(reward))
@@ -124,9 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         save_network(network, options.output)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
-    sys.stderr.write(
-        f"{options.output}: {network.parameters:,} parameters, trained on {len(transitions):,} blocks\n"
-    )
+    sys.stderr.write(f"{options.output}: {network.parameters:,} parameters, trained on {len(transitions):,} blocks\n")
     return 0
 
 

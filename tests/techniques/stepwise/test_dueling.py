@@ -1,4 +1,4 @@
-"""The navigator's network against numbers worked out by hand, finite differences and a process whose optimum is known."""
+"""The navigator's network against numbers worked out by hand, differences, and a process whose optimum is known."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""Logic blocks on scripted models: what is chosen, what is shown, what is recorded, what is left when things go wrong."""
+"""Logic blocks on scripted models: what is chosen, shown and recorded, and what is left when things go wrong."""
 
 from __future__ import annotations
 
 import itertools
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import validate
 from pydantic import ValidationError
 
 from archon.architecture import Architecture
@@ -16,8 +19,8 @@ from archon.concurrency import run_sync
 from archon.engine import Engine
 from archon.errors import PermanentError
 from archon.models.base import Request
+from archon.schema import architecture_schema
 from archon.state import Candidate, Message, Task
-from archon.technique import technique
 from archon.testing import ScriptedModel, TechniqueConformance, rehearse
 from archon.trace import Event
 from techniques import LogicBlocks
@@ -310,20 +313,31 @@ def test_own_prompts_are_used_and_show_what_they_must() -> None:
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"max_steps": 1},
         {"explore": 1.5},
         {"navigator": "no_such"},
         {"navigator": {"fixed": {"blocks": []}}},
         {"navigator": {"fixed": {"blocks": ["leap"]}}},
         {"reward": {"pairwise": {"model": "m"}}},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValidationError):
             LogicBlocks.model_validate({"model": "m", **wrong})
 
 
 def test_the_readme_gives_the_same_formula() -> None:
-    assert technique("logic_blocks").calls == LogicBlocks.calls == "at most 2 × max_steps, plus the reward's"
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    row = re.search(r"^\| `logic_blocks` \|.*\| (.+) \|$", readme, re.MULTILINE)
+    assert row is not None
+    assert row[1] == LogicBlocks.calls
+
+
+def test_the_schema_knows_navigators() -> None:
+    schema = architecture_schema()
+    for navigator in ("heuristic", {"fixed": {"blocks": ["reason"]}}):
+        layer = {"logic_blocks": {"model": "m", "navigator": navigator}}
+        validate({"name": "n", "models": {"m": {"use": "openai/m"}}, "layers": [layer]}, schema)
 
 
 @pytest.mark.parametrize("block", [*BLOCKS, "evaluate"])
