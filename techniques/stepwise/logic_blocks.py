@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from archon.errors import BudgetExhausted, ModelError
-from archon.knobs import ChoiceKnob, IntKnob
+from archon.knobs import IntKnob
 from archon.state import Candidate, Failure, State
 from archon.stepwise import Partial
 from archon.technique import Context, ModelRef
@@ -67,7 +67,7 @@ class LogicBlocks(Answering, kind="logic_blocks"):
     calls: ClassVar[str] = "at most 2 × max_steps, plus the reward's"
 
     model: ModelRef
-    navigator: Annotated[NavigatorField, ChoiceKnob(("heuristic", "fixed"))] = Heuristic()
+    navigator: NavigatorField = Heuristic()
     max_steps: Annotated[int, Field(ge=2), IntKnob(2, 12)] = 6
     reward: StepReward | None = None
     explore: Annotated[float, Field(ge=0, le=1)] = 0.0

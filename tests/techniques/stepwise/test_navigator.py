@@ -47,7 +47,7 @@ def test_a_network_is_read_as_it_was_written(tmp_path: Path) -> None:
 @given(st.tuples(*[st.integers(1, 3)] * len(ASPECTS)), st.integers(0, 5))
 def test_the_best_of_the_allowed_blocks_is_chosen(scores: tuple[int, ...], done: int) -> None:
     network = Network.random(len(ASPECTS), len(BLOCKS), (8,), np.random.default_rng(done))
-    situation = Situation(scores, ("reason",) * done, allowed(done, done, 6))
+    situation = Situation(scores, BLOCKS[:1] * done, allowed(done, done, 6))
     navigator = Learned.model_construct(file=Path("unused"))
     navigator.__dict__["_network"] = network
     values = dict(zip(BLOCKS, network.values(inputs([scores]))[0], strict=True))
