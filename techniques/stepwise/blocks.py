@@ -41,9 +41,9 @@ Reasoning so far:
 Do not go on with the reasoning. Score it on each of these aspects with 1 (no), 2 (in part) or 3 (yes):
 {aspects}
 
-Reply with one line for each aspect and nothing else, like this:
+Reply with these lines and nothing else, with your score in place of each question mark:
 
-modeling: 2"""
+{form}"""
 
 REASON = """\
 Below are a question and the reasoning about it so far.
@@ -160,6 +160,11 @@ def allowed(steps: int, done: int, max_steps: int) -> tuple[Block, ...]:
 def listed_aspects() -> str:
     """The aspects with what each of them means, as they stand in the prompt."""
     return "\n".join(f"- {name}: {meaning}" for name, meaning in ASPECTS.items())
+
+
+def form() -> str:
+    """The lines of the reply that is asked for, without the scores; small models copy an example that is not whole."""
+    return "\n".join(f"{name}: ?" for name in ASPECTS)
 
 
 def parse_scores(reply: str) -> Scores | None:

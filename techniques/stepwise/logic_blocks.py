@@ -23,6 +23,7 @@ from techniques.stepwise.blocks import (
     Scores,
     Situation,
     allowed,
+    form,
     joined,
     listed_aspects,
     parse_scores,
@@ -179,7 +180,7 @@ class _Episode:
 
     async def _evaluate(self) -> Scores | None:
         template = self.settings.evaluate_prompt or EVALUATE
-        reply = await self._say(template, reasoning=joined(self.steps), aspects=listed_aspects())
+        reply = await self._say(template, reasoning=joined(self.steps), aspects=listed_aspects(), form=form())
         if isinstance(reply, ModelError):
             self.failures.append(Failure.of(self.context.layer, reply))
             return None
