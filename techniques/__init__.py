@@ -26,6 +26,7 @@ from techniques.stepwise.beam_search import BeamSearch
 from techniques.stepwise.dvts import Dvts
 from techniques.stepwise.environment_search import EnvironmentSearch
 from techniques.stepwise.first_error import FirstError
+from techniques.stepwise.logic_blocks import LogicBlocks
 from techniques.stepwise.mcts import MCTS
 from techniques.stepwise.omega_prm import OmegaPRM
 from techniques.stepwise.parallel_tempering import ParallelTempering
@@ -59,6 +60,7 @@ __all__ = [
     "Fuse",
     "Generate",
     "Hint",
+    "LogicBlocks",
     "MixtureOfAgents",
     "MultiPersona",
     "OmegaPRM",
