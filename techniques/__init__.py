@@ -6,6 +6,7 @@ from techniques.chain_of_verification import ChainOfVerification
 from techniques.critique import Critique
 from techniques.debate import Debate
 from techniques.evaluate_tests import EvaluateTests
+from techniques.formalize import Formalize
 from techniques.fuse import Fuse
 from techniques.generate import Generate
 from techniques.mixture_of_agents import MixtureOfAgents
@@ -33,6 +34,7 @@ __all__ = [
     "Critique",
     "Debate",
     "EvaluateTests",
+    "Formalize",
     "Fuse",
     "Generate",
     "MixtureOfAgents",

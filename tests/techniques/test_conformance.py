@@ -11,6 +11,7 @@ from techniques import (
     Critique,
     Debate,
     EvaluateTests,
+    Formalize,
     Fuse,
     Generate,
     MixtureOfAgents,
@@ -33,6 +34,7 @@ from techniques import (
 )
 from techniques.rewards import Ensemble, Judge, Pairwise
 from techniques.verify import VERDICT
+from tests.techniques.formulas import ARGUMENTS
 
 
 def _judge(request: Request, index: int) -> str:
@@ -267,4 +269,10 @@ class TestSelfConsistency(TechniqueConformance):
 class TestWeightedSelfConsistency(TechniqueConformance):
     technique = SelfConsistency(model="m", n=3, reward=Pairwise(model="j"))
     script = staticmethod(_solve_and_rate)
+    candidates = ()
+
+
+class TestFormalize(TechniqueConformance):
+    technique = Formalize(model="m", n=3)
+    script = staticmethod(lambda request, index: ARGUMENTS[index].reply)
     candidates = ()
