@@ -20,6 +20,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.set_reason import SetReason
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
@@ -48,6 +49,7 @@ __all__ = [
     "Score",
     "SelfConsistency",
     "SelfRefine",
+    "SetReason",
     "StepBestOfN",
     "Tournament",
     "UnitTests",
