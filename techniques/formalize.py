@@ -177,7 +177,7 @@ class Formalize(Sampled, kind="formalize"):
             errors = [item for item in read if isinstance(item, ModelError)]
             if len(errors) == len(read):
                 raise errors[0]
-            return self._undecided(state, context).with_failures(failures)
+            return self._undecided(state.with_failures(failures), context)
         answers = [self.labels[PLACES[proofs[item].verdict]] for _, item in votes]
         (answer, count), *_ = Counter(answers).most_common(1)
         number, first = votes[answers.index(answer)]
