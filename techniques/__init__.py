@@ -21,6 +21,7 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.set_reason import SetReason
 from techniques.stepwise.a_star import AStar
 from techniques.stepwise.beam_search import BeamSearch
 from techniques.stepwise.dvts import Dvts
@@ -77,6 +78,7 @@ __all__ = [
     "Score",
     "SelfConsistency",
     "SelfRefine",
+    "SetReason",
     "SpeculativeReasoning",
     "StepBeam",
     "StepBestOfN",

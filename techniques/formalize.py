@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from archon.concurrency import gather
 from archon.errors import ConfigError, ModelError, ParseError
@@ -19,64 +19,74 @@ from techniques.logic.parsing import parse_formula
 from techniques.logic.provers import Proofs, ProverName, Verdict, decide, find_prover
 from techniques.logic.syntax import Formula, check_symbols
 from techniques.prompts import as_shown, conversation, render, requires
-from techniques.stated import state_answer
+from techniques.stated import Label, state_answer
 
 PROMPT = """\
-Below is a question that states premises and asks whether a conclusion follows from them. Do not answer it. Translate \
-every premise and the conclusion into first-order logic.
+Translate into first-order logic what the last question below says and asks. Do not answer it. Repeat every sentence \
+behind "TEXT:" and write its formula on the next line behind "FOL:". At the end comes a line "Conclusion:" and, below \
+it, the one statement that the question asks about, in the same two lines.
 
-Formulas are made of predicates such as Dog(x) or Likes(anna, x), constants such as anna, variables x, y and z, = and \
-!=, the connectives & (and), | (or), xor (either or), -> (if then), <-> (if and only if), - (not), and the quantifiers \
-"all x" and "exists x", with parentheses around what they range over. Translate what is said and add nothing. One name \
-stands for one thing throughout, a predicate always has the same number of arguments, and every variable has a \
-quantifier.
+A formula is made of predicates such as Dog(x) or Likes(anna, x), names such as anna, variables x, y, z, and the signs \
+& (and), | (or), xor (either or), -> (if then), <-> (if and only if), - (not), = and !=, "all x (...)" and \
+"exists x (...)". It holds no English sentences. Use the same name for the same thing everywhere, always give a \
+predicate the same number of arguments, and add nothing that is not said.
 
 {examples}
 
-Question:
-{question}
-
-Write each sentence and, below it, its formula, in the form of the examples: "Premise:" before the formula of a \
-premise, and at the end "Conclusion:", once, before that of the conclusion."""
+Question: {question}
+"""
 
 EXAMPLES = """\
-Example 1:
-Every heron is a bird. No bird has fur. Otis is a heron. Does it follow that Otis has no fur?
+Question: Every heron is a bird. Otis is a heron. Is Otis a bird?
+Premises:
+TEXT: Every heron is a bird.
+FOL: all x (Heron(x) -> Bird(x))
+TEXT: Otis is a heron.
+FOL: Heron(otis)
+Conclusion:
+TEXT: Otis is a bird.
+FOL: Bird(otis)
 
-Sentence: Every heron is a bird.
-Premise: all x (Heron(x) -> Bird(x))
-Sentence: No bird has fur.
-Premise: all x (Bird(x) -> -HasFur(x))
-Sentence: Otis is a heron.
-Premise: Heron(otis)
-Sentence: Otis has no fur.
-Conclusion: -HasFur(otis)
+Question: No bird has fur. Some pets are birds. Do some pets have fur?
+Premises:
+TEXT: No bird has fur.
+FOL: all x (Bird(x) -> -HasFur(x))
+TEXT: Some pets are birds.
+FOL: exists x (Pet(x) & Bird(x))
+Conclusion:
+TEXT: Some pets have fur.
+FOL: exists x (Pet(x) & HasFur(x))
 
-Example 2:
-If it rains or snows, the match is called off. Some fans who own an umbrella travel with every team. The match is not \
-called off. True, false or unknown: It snows.
+Question: If the match is called off, Mia stays at home. Mia does not stay at home. Is the match called off?
+Premises:
+TEXT: If the match is called off, Mia stays at home.
+FOL: CalledOff(match) -> StaysHome(mia)
+TEXT: Mia does not stay at home.
+FOL: -StaysHome(mia)
+Conclusion:
+TEXT: The match is called off.
+FOL: CalledOff(match)
 
-Sentence: If it rains or snows, the match is called off.
-Premise: (Rains | Snows) -> CalledOff(match)
-Sentence: Some fans who own an umbrella travel with every team.
-Premise: exists x (Fan(x) & OwnsUmbrella(x) & all y (Team(y) -> TravelsWith(x, y)))
-Sentence: The match is not called off.
-Premise: -CalledOff(match)
-Sentence: It snows.
-Conclusion: Snows
+Question: Each guest ordered either tea or coffee, but not both. Ines is a guest. Ines is not Vera. True, false or \
+unknown: Vera ordered tea.
+Premises:
+TEXT: Each guest ordered either tea or coffee, but not both.
+FOL: all x (Guest(x) -> (Ordered(x, tea) xor Ordered(x, coffee)))
+TEXT: Ines is a guest.
+FOL: Guest(ines)
+TEXT: Ines is not Vera.
+FOL: ines != vera
+Conclusion:
+TEXT: Vera ordered tea.
+FOL: Ordered(vera, tea)
 
-Example 3:
-Each guest ordered either tea or coffee, but not both. Ines is a guest. Ines is not Vera. Is it true that Vera ordered \
-tea?
-
-Sentence: Each guest ordered either tea or coffee, but not both.
-Premise: all x (Guest(x) -> (Ordered(x, tea) xor Ordered(x, coffee)))
-Sentence: Ines is a guest.
-Premise: Guest(ines)
-Sentence: Ines is not Vera.
-Premise: ines != vera
-Sentence: Vera ordered tea.
-Conclusion: Ordered(vera, tea)"""
+Question: Every fan travels with some team. Does every fan travel with every team?
+Premises:
+TEXT: Every fan travels with some team.
+FOL: all x (Fan(x) -> exists y (Team(y) & TravelsWith(x, y)))
+Conclusion:
+TEXT: Every fan travels with every team.
+FOL: all x (Fan(x) -> all y (Team(y) -> TravelsWith(x, y)))"""
 
 REASONS = """\
 Premises:
@@ -87,17 +97,11 @@ Conclusion:
 
 {finding}"""
 
-LINE = re.compile(r"^[ \t>*_\d.)-]{0,9}(premise|conclusion)\b[^:\n]{0,40}:(.*)$", re.IGNORECASE | re.MULTILINE)
+NOTHING_READ = "No translation could be read, so nothing was proved."
+
+LINE = re.compile(r"^[ \t>*_#\d.)-]{0,9}(FOL|conclusion)\b[^:\n]{0,40}:(.*)$", re.IGNORECASE | re.MULTILINE)
 DECORATION = " \t\r`*$"
 PLACES: dict[Verdict, int] = {"true": 0, "false": 1, "unknown": 2}
-
-
-def _as_word(value: Any) -> Any:
-    """YAML reads the most natural labels as truth values."""
-    return str(value) if isinstance(value, bool) else value
-
-
-Label = Annotated[str, Field(min_length=1), BeforeValidator(_as_word, json_schema_input_type=str | bool)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,15 @@ class Formalize(Sampled, kind="formalize"):
     the earlier decides. ``labels`` are the answers for the three cases; two may be the same, as where what cannot be
     proved is false.
 
-    A draw that fails and a translation that cannot be read are recorded and do not vote; if none votes, candidates of
-    earlier layers stay, and the layer fails if every draw did. Premises that contradict each other prove everything;
-    as in the paper, a proof counts before a refutation, so such a translation votes for the first label, which is
-    recorded. So is a vote for the third that only says that the prover came to no end within ``seconds``. ``prover``
-    is Z3 or Prover9; ``auto`` takes Z3 where both are installed. Cost: n completions.
+    A draw that fails and a translation that cannot be read are recorded and do not vote, as in the paper, where errors
+    have a label of their own and the majority is taken over the rest. If none votes, the layer fails if every draw
+    did, and otherwise candidates of earlier layers stay. Without any, the answer is the third label, with a score of
+    0 and recorded as a failure; that is not the paper's, and no finding of the prover.
+
+    Premises that contradict each other prove everything; as in the paper, a proof counts before a refutation, so such a
+    translation votes for the first label, which is recorded. So is a vote for the third that only says that the prover
+    came to no end within ``seconds``. ``prover`` is Z3 or Prover9; ``auto`` takes Z3 where both are installed. Cost: n
+    completions.
 
     Source: Olausson et al. 2023 (LINC, arXiv:2310.15164), there with ten translations and Prover9. That the paper
     looks for a proof first and how it settles ties was not checked against its code.
@@ -169,13 +177,22 @@ class Formalize(Sampled, kind="formalize"):
             errors = [item for item in read if isinstance(item, ModelError)]
             if len(errors) == len(read):
                 raise errors[0]
-            return state.with_failures(failures)
+            return self._undecided(state.with_failures(failures), context)
         answers = [self.labels[PLACES[proofs[item].verdict]] for _, item in votes]
         (answer, count), *_ = Counter(answers).most_common(1)
         number, first = votes[answers.index(answer)]
         text = state_answer(answer, _reasons(first, proofs[first]), context.answers) or answer
         verdict = Candidate(text, f"{context.layer}/{self.model}#{number}", score=count / len(votes))
         return state.with_candidates([verdict]).with_failures(failures)
+
+    def _undecided(self, state: State, context: Context) -> State:
+        """What is left where no translation could be read; the failures say why."""
+        if state.candidates:
+            return state
+        text = state_answer(self.labels[2], NOTHING_READ, context.answers) or self.labels[2]
+        guess = Candidate(text, f"{context.layer}/{self.model}", score=0.0)
+        reason = f"{NOTHING_READ[:-1]}; the answer is the label for that, '{self.labels[2]}'"
+        return state.with_candidates([guess]).with_failures([Failure(context.layer, "parse", reason)])
 
     def plan(self, candidates: int) -> Plan:
         """The translations; what they prove costs nothing."""
@@ -188,15 +205,20 @@ class Formalize(Sampled, kind="formalize"):
 
 
 def parse_translation(reply: str) -> Translation:
-    """The formulas of a reply: those behind ``Premise:`` and the one behind ``Conclusion:``.
+    """The formulas of a reply: those behind ``FOL:``, of which the one below ``Conclusion:`` is the conclusion.
 
     Raises:
         ParseError: There is no premise or not one conclusion, a formula cannot be read, or a name has two meanings.
     """
-    lines = [(match[1].lower(), match[2].strip(DECORATION)) for match in LINE.finditer(reply)]
-    conclusions = [text for name, text in lines if name == "conclusion"]
-    premises = [text for name, text in lines if name == "premise"]
-    if len(conclusions) != 1 or not premises:
+    premises: list[str] = []
+    concluded: list[list[str]] = []
+    for match in LINE.finditer(reply):
+        if match[1].casefold() == "conclusion":
+            concluded.append([])
+        else:
+            (concluded[-1] if concluded else premises).append(match[2].strip(DECORATION))
+    conclusions = [text for texts in concluded for text in texts]
+    if len(concluded) > 1 or len(conclusions) != 1 or not premises:
         raise ParseError(f"expected premises and one conclusion, got {len(premises)} and {len(conclusions)}")
     translation = Translation(tuple(map(parse_formula, premises)), parse_formula(conclusions[0]))
     check_symbols([*translation.premises, translation.conclusion])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from archon.answers import AnswerFormat
 from techniques.prompts import render
@@ -17,6 +20,15 @@ FORMS = (
     "({answer})",
     "{quoted}",
 )
+
+
+def _as_word(value: Any) -> Any:
+    """YAML reads the most natural labels as truth values."""
+    return str(value) if isinstance(value, bool) else value
+
+
+Label = Annotated[str, Field(min_length=1), BeforeValidator(_as_word, json_schema_input_type=str | bool)]
+"""An answer that is given in the settings."""
 
 
 def state_answer(answer: str, reasons: str, answers: AnswerFormat) -> str | None:

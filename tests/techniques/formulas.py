@@ -77,7 +77,7 @@ class Argument:
     @property
     def reply(self) -> str:
         """The translation as a model would write it."""
-        return "\n".join([*(f"Premise: {premise}" for premise in self.premises), f"Conclusion: {self.conclusion}"])
+        return "\n".join([*(f"FOL: {premise}" for premise in self.premises), f"Conclusion:\nFOL: {self.conclusion}"])
 
 
 ARGUMENTS = (

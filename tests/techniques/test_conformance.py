@@ -26,6 +26,7 @@ from techniques import (
     Score,
     SelfConsistency,
     SelfRefine,
+    SetReason,
     Tournament,
     UnitTests,
     UniversalSelfConsistency,
@@ -303,4 +304,24 @@ class TestWeightedSelfConsistency(TechniqueConformance):
 class TestFormalize(TechniqueConformance):
     technique = Formalize(model="m", n=3)
     script = staticmethod(lambda request, index: ARGUMENTS[index].reply)
+    candidates = ()
+
+
+def _list_and_say(request: Request, index: int) -> str:
+    """Lists as many items and options as are asked for, and finds that option 2 fits."""
+    prompt = request.messages[-1].content
+    if "List the items" in prompt:
+        return "Items:\n[1] one\n[2] two\nOptions:\n[1] 4\n[2] 5"
+    return "Yes" if "answer: 5" in prompt else "No"
+
+
+class TestSetReason(TechniqueConformance):
+    technique = SetReason(model="m", items=("one", "two"), options=("4", "5"), k=2)
+    script = staticmethod(_list_and_say)
+    candidates = ()
+
+
+class TestSetReasonListing(TechniqueConformance):
+    technique = SetReason(model="m", k=1, most_items=2, most_options=2)
+    script = staticmethod(_list_and_say)
     candidates = ()

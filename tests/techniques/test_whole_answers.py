@@ -13,6 +13,7 @@ from archon.testing import ScriptedModel, rehearse
 from techniques import (
     ChainOfVerification,
     Debate,
+    Formalize,
     Hint,
     MixtureOfAgents,
     MultiPersona,
@@ -22,6 +23,7 @@ from techniques import (
     ReRead,
     RoundTrip,
     SelfRefine,
+    SetReason,
     UniversalSelfConsistency,
     Workers,
 )
@@ -47,7 +49,10 @@ ALL: tuple[Technique, ...] = (
     Hint(model="m", rounds=2, executions=2),
     ChainOfVerification(model="m", questions=3),
     RoundTrip(model="m"),
+    Formalize(model="m", n=2, labels=("1", "2", "3")),
 )
+# Its probes read Yes or No, which the replies here do not say.
+PROBING = SetReason(model="m", items=("a", "b"), options=("4", "5"), k=2)
 IDS = [f"{technique.kind}-{number}" for number, technique in enumerate(ALL)]
 
 
@@ -77,7 +82,7 @@ def test_panels_make_exactly_the_calls_of_their_formula_and_never_share_a_draw(p
     assert not state.failures
 
 
-@pytest.mark.parametrize("technique", ALL, ids=IDS)
+@pytest.mark.parametrize("technique", [*ALL, PROBING], ids=[*IDS, PROBING.kind])
 def test_equal_replies_never_lead_to_shared_draws(technique: Technique) -> None:
     candidates = [Candidate("is 4", "a"), Candidate("is 4", "b")]
     for reply in (ITEMS, "is 4", ""):
@@ -106,7 +111,7 @@ def test_a_budget_that_ends_midway_leaves_the_best_so_far(technique: Technique) 
         assert result.error is None or (result.text is None and isinstance(result.error, BudgetExhausted))
 
 
-@pytest.mark.parametrize("technique", ALL, ids=IDS)
+@pytest.mark.parametrize("technique", [*ALL, PROBING], ids=[*IDS, PROBING.kind])
 def test_the_tests_that_are_to_be_seen_are_seen(technique: Technique) -> None:
     model = ScriptedModel(ITEMS)
     candidates = [Candidate("is 4", "a"), Candidate("is 5", "b")] if technique.needs_candidates else ()
@@ -114,7 +119,7 @@ def test_the_tests_that_are_to_be_seen_are_seen(technique: Technique) -> None:
     assert all("SAYS FOUR" in "\n".join(m.content for m in request.messages) for request in model.requests)
 
 
-@pytest.mark.parametrize("technique", ALL, ids=IDS)
+@pytest.mark.parametrize("technique", [*ALL, PROBING], ids=[*IDS, PROBING.kind])
 def test_own_settings_override_the_model_s(technique: Technique) -> None:
     model = ScriptedModel(ITEMS)
     changed = technique.model_copy(update={"temperature": 0.25, "max_tokens": 77})
@@ -125,7 +130,7 @@ def test_own_settings_override_the_model_s(technique: Technique) -> None:
     assert {request.sampling.max_tokens for request in model.requests} <= {77, pieces}
 
 
-@pytest.mark.parametrize("kind", sorted({technique.kind for technique in ALL}))
+@pytest.mark.parametrize("kind", sorted({technique.kind for technique in (*ALL, PROBING)}))
 def test_sources_are_papers(kind: str) -> None:
     assert "arXiv:" in (techniques()[kind].__doc__ or "")
 
