@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from archon.tree import Node, View
 
 BOX_WIDTH, BOX_HEIGHT = 216, 36
-COLUMN, ROW = BOX_WIDTH + 44, BOX_HEIGHT + 10
+COLUMN, ROW = BOX_WIDTH + 44, BOX_HEIGHT + 18
 MARGIN, HEAD = 24, 64
 LETTERS = 34
 
@@ -77,8 +77,7 @@ def to_svg(view: View, title: str, about: str) -> str:
     """
     rows, shown = layout(view.children), view.shown
     deepest = max(node.depth for node in shown)
-    # What is said of hidden steps stands to the right of the last column.
-    width = MARGIN * 2 + (deepest + 1) * COLUMN + (110 if view.hidden else -(COLUMN - BOX_WIDTH))
+    width = MARGIN * 2 + deepest * COLUMN + BOX_WIDTH
     height = HEAD + MARGIN + max(rows.values()) * ROW + BOX_HEIGHT
     svg = Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}")
     svg.attrib.update({"width": f"{width:g}", "height": f"{height:g}", "font-family": "Helvetica, Arial, sans-serif"})
@@ -96,7 +95,7 @@ def to_svg(view: View, title: str, about: str) -> str:
         _box(svg, node, *at[node.number], chosen=node.number in view.tree.chosen)
         if hidden := view.hidden.get(node.number):
             x, y = at[node.number]
-            _text(svg, x + BOX_WIDTH + 4, y + BOX_HEIGHT + 6, f"+ {hidden}", size=9, fill=FAINT)
+            _text(svg, x + 9, y + BOX_HEIGHT + 11, f"+ {hidden}", size=9, fill=FAINT)
     indent(svg)
     return tostring(svg, encoding="unicode") + "\n"
 
