@@ -19,7 +19,12 @@ from techniques.round_trip import RoundTrip
 from techniques.score import Score
 from techniques.self_consistency import SelfConsistency
 from techniques.self_refine import SelfRefine
+from techniques.stepwise.a_star import AStar
+from techniques.stepwise.beam_search import BeamSearch
+from techniques.stepwise.dvts import Dvts
+from techniques.stepwise.step_beam import StepBeam
 from techniques.stepwise.step_best_of_n import StepBestOfN
+from techniques.stepwise.tree_of_thoughts import TreeOfThoughts
 from techniques.tournament import Tournament
 from techniques.unit_tests import UnitTests
 from techniques.universal_self_consistency import UniversalSelfConsistency
@@ -28,10 +33,13 @@ from techniques.vote import Vote
 from techniques.workers import Workers
 
 __all__ = [
+    "AStar",
+    "BeamSearch",
     "BestOfN",
     "ChainOfVerification",
     "Critique",
     "Debate",
+    "Dvts",
     "EvaluateTests",
     "Fuse",
     "Generate",
@@ -46,8 +54,10 @@ __all__ = [
     "Score",
     "SelfConsistency",
     "SelfRefine",
+    "StepBeam",
     "StepBestOfN",
     "Tournament",
+    "TreeOfThoughts",
     "UnitTests",
     "UniversalSelfConsistency",
     "Verify",

@@ -29,3 +29,11 @@ def best_first(partials: Iterable[Partial], aggregate: Aggregate) -> list[Partia
         return score is None, -(score or 0.0)
 
     return sorted(partials, key=order)
+
+
+def distinct(partials: Iterable[Partial]) -> list[Partial]:
+    """The same without those whose text an earlier one has, an answer and a beginning never being the same."""
+    first: dict[tuple[str, bool], Partial] = {}
+    for partial in partials:
+        first.setdefault((partial.text, partial.open), partial)
+    return list(first.values())

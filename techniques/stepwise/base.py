@@ -98,9 +98,14 @@ class Stepwise(Answering, ABC):
             rng=context.rng,
             limit=self.limit,
             aggregate=self.aggregate,
+            ahead=self.ahead(state, context),
             layer=context.layer,
             record=context.record,
         )
+
+    def ahead(self, state: State, context: Context) -> Proposal | None:
+        """What writes the steps that are only looked at, for searches that look ahead."""
+        return None
 
     def proposal(self, state: State, context: Context, model: str | None = None) -> Proposal:
         """What writes steps.

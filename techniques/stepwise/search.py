@@ -67,6 +67,7 @@ class Search:
         rng: The search's own randomness.
         limit: What it may use.
         aggregate: How the scores of beginnings become one.
+        ahead: Writes the steps that are only looked at, for searches that look ahead.
         layer: The path of the layer, for failures.
         record: Where the tree goes, piece by piece: ``tree`` events, whose ``nodes`` are new and whose ``marks`` say
             what became of nodes.
@@ -86,6 +87,7 @@ class Search:
         rng: random.Random | None = None,
         limit: Limit | None = None,
         aggregate: Aggregate = "last",
+        ahead: Proposal | None = None,
         layer: str = "",
         record: Record | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class Search:
         self.rng = rng or random.Random(0)
         self.limit = limit or Limit()
         self.aggregate = aggregate
+        self.ahead = ahead
         self.root = Partial()
         self.partials: list[Partial] = [self.root]
         self.failures: list[Failure] = []
@@ -182,11 +185,18 @@ class Search:
             known[_key(partial)] = score
             if isinstance(score, Failure):
                 self.failures.append(score)
+        scores = (known[_key(partial)] for partial in partials)
+        scored = self.give(partials, [None if isinstance(score, Failure) else score for score in scores])
+        if broke is not None:
+            raise Exhausted(broke.reason)
+        return scored
+
+    def give(self, partials: Sequence[Partial], scores: Sequence[float | None]) -> list[Partial | None]:
+        """The same partial answers with scores that are known already; ``None`` where there is none."""
         scored: list[Partial | None] = []
         marks: list[dict[str, Any]] = []
-        for partial in partials:
-            score = known[_key(partial)]
-            if isinstance(score, Failure):
+        for partial, score in zip(partials, scores, strict=True):
+            if score is None:
                 scored.append(None)
                 continue
             with_score = partial.with_score(score)
@@ -195,8 +205,6 @@ class Search:
                 self.partials[partial.node] = with_score
                 marks.append({"node": partial.node, "score": score})
         self._tell(marks=marks)
-        if broke is not None:
-            raise Exhausted(broke.reason)
         return scored
 
     def mark(self, partials: Sequence[Partial], said: str) -> None:
