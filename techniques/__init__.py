@@ -22,6 +22,9 @@ from techniques.self_refine import SelfRefine
 from techniques.stepwise.a_star import AStar
 from techniques.stepwise.beam_search import BeamSearch
 from techniques.stepwise.dvts import Dvts
+from techniques.stepwise.parallel_tempering import ParallelTempering
+from techniques.stepwise.particle_filter import ParticleFilter
+from techniques.stepwise.particle_gibbs import ParticleGibbs
 from techniques.stepwise.step_beam import StepBeam
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from techniques.stepwise.tree_of_thoughts import TreeOfThoughts
@@ -46,6 +49,9 @@ __all__ = [
     "MixtureOfAgents",
     "MultiPersona",
     "Organize",
+    "ParallelTempering",
+    "ParticleFilter",
+    "ParticleGibbs",
     "PlanSearch",
     "Rank",
     "ReRead",
