@@ -1,8 +1,8 @@
-"""What searches over steps buy with tokens and reward passes, on a simulated reasoner whose reward is more or less noisy.
+"""What searches over steps buy with tokens and reward passes, on a simulated reasoner with a more or less noisy reward.
 
-Simulated: :class:`archon.testing_reasoning.Reasoner` is a model of laws and load, not evidence about any language model.
-Every seed stands for a few problems of its own length and difficulty, the same for all searches. Intervals are of 95 %:
-of the mean over seeds, and for ratios by resampling seeds.
+Simulated: :class:`archon.testing_reasoning.Reasoner` is a model of laws and load, not evidence about any language
+model. Every seed stands for a few problems of its own length and difficulty, the same for all searches. Intervals are
+of 95 %: of the mean over seeds, and for ratios by resampling seeds.
 
     python -m tests.benchmarks.stepwise [--quick]
 """
