@@ -109,8 +109,9 @@ async def once(way: Way, size: int, noise: float, problem: int) -> tuple[float, 
     """One search on one problem: right or not, tokens, calls, passes."""
     rng = random.Random(f"problem {problem}")
     depth, right = rng.randint(5, 15), rng.uniform(0.5, 0.95)
-    dials = {"right": right, "noise": noise, "persistence": PERSISTENCE}
-    reasoner = Reasoner(depth, **dials, seed=problem, draws=problem * 1000 + size)
+    reasoner = Reasoner(
+        depth, right=right, noise=noise, persistence=PERSISTENCE, seed=problem, draws=problem * 1000 + size
+    )
     search = Search(reasoner, reasoner, rng=random.Random(problem), limit=Limit(calls=way.calls))
     try:
         found = await way.run(search, size)
