@@ -28,6 +28,7 @@ benchmarks: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks.engine --quick
 	$(BIN)/python -m tests.benchmarks.store --quick
 	$(BIN)/python -m tests.benchmarks.scale --quick
+	$(BIN)/python -m tests.benchmarks.stepwise --quick
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

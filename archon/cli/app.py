@@ -15,6 +15,7 @@ import typer
 
 from archon.cli import cache, costs, demo, describe, estimate, importer, labels, models, say
 from archon.cli import run as run_command
+from archon.cli import tree as tree_command
 from archon.errors import ArchonError, ConfigError, ConfigWarning
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command("run")(run_command.run)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("costs")(costs.costs)
 app.command("labels")(labels.labels)
+app.command("tree")(tree_command.tree)
 app.command("validate")(describe.validate)
 app.command("import")(importer.import_)
 app.command("techniques")(describe.list_techniques)
