@@ -185,19 +185,25 @@ def _meanings(cls: type[Configuration]) -> dict[str, str]:
 def _prompts(cls: type[Configuration], settings: tuple[Setting, ...]) -> tuple[dict[str, str], dict[str, str]]:
     """The built-in prompts by setting, and what else is said in the class's module.
 
-    By convention a setting ``plan_prompt`` that is not given stands for the constant ``PLAN`` of the class's module,
-    and a setting ``prompt`` for ``PROMPT``.
+    By convention a setting ``plan_prompt`` that is not given stands for the constant ``PLAN`` of the class's module, or
+    of the module of the base that has the setting, and a setting ``prompt`` for ``PROMPT``.
     """
-    names = vars(sys.modules[cls.__module__])
-    constants = {name: text for name, text in names.items() if name.isupper() and isinstance(text, str)}
+    constants = _constants(cls)
+    inherited = {name: text for base in reversed(cls.__mro__) for name, text in _constants(base).items()}
     prompts = {
-        setting.name: constants[constant]
+        setting.name: inherited[constant]
         for setting in settings
         if re.fullmatch(r"(\w+_)?prompt", setting.name)
-        and (constant := setting.name.removesuffix("_prompt").upper()) in constants
+        and (constant := setting.name.removesuffix("_prompt").upper()) in inherited
     }
     shown = {*prompts.values(), *(setting.default for setting in settings if isinstance(setting.default, str))}
     return prompts, {name: text for name, text in constants.items() if SENTENCE.match(text) and text not in shown}
+
+
+def _constants(cls: type) -> dict[str, str]:
+    """The texts among the constants of a class's module."""
+    names = vars(sys.modules[cls.__module__])
+    return {name: text for name, text in names.items() if name.isupper() and isinstance(text, str)}
 
 
 def values_in_words(schema: Mapping[str, Any]) -> str:

@@ -19,6 +19,9 @@ class Reference(Reward, kind="reference"):
     scores whole answers; `rollout` makes of it a score for beginnings. Cost: none.
 
     Source: this framework; exact-match verification as in Cobbe et al. 2021 (arXiv:2110.14168).
+
+    Example:
+        reference: {answer: "42"}
     """
 
     calls: ClassVar[str] = "0"

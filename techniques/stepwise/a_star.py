@@ -41,7 +41,7 @@ class AStar(Stepwise, kind="a_star"):
     its steps, ties and caps are unverified; here they are textbook A* and this project's choices.
     """
 
-    calls: ClassVar[str] = "k per expansion within `limit`, plus the reward's"
+    calls: ClassVar[str] = "k per expansion within limit, plus the reward's"
 
     k: Annotated[int, Field(ge=1), IntKnob(2, 16, log=True)] = 4
     cost: Annotated[Cost, ChoiceKnob(("1-r", "-log r"))] = "1-r"

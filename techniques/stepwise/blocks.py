@@ -108,14 +108,6 @@ Reasoning so far:
 Finish now: answer the question completely and in the form it asks for, on the strength of this reasoning, without \
 mentioning that it was given to you."""
 
-PROMPTS: Mapping[Block, str] = {
-    "reason": REASON,
-    "decompose": DECOMPOSE,
-    "debate": DEBATE,
-    "refine": REFINE,
-    "terminate": TERMINATE,
-}
-
 RANGE = r"(?:\s{0,9}\(1\s?(?:-|–|to|,)\s?(?:2,\s?)?3\))?"
 SCORES = {
     name: re.compile(

@@ -52,7 +52,7 @@ class EnvironmentSearch(Answering, kind="environment_search"):
     PUCT. Asking a language model for priors and values is this framework's reading of them.
 
     Example:
-        environment_search: {environment: "my_game:start", iterations: 400}
+        - environment_search: {environment: "my_game:start", iterations: 400}
     """
 
     calls: ClassVar[str] = "at most iterations + 1 with a model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -16,9 +17,13 @@ from techniques.prompts import as_shown, conversation, render, requires
 from techniques.steps import Answering
 from techniques.stepwise.base import StepReward
 from techniques.stepwise.blocks import (
+    DEBATE,
+    DECOMPOSE,
     EVALUATE,
     MIDDLING,
-    PROMPTS,
+    REASON,
+    REFINE,
+    TERMINATE,
     Block,
     Scores,
     Situation,
@@ -30,6 +35,14 @@ from techniques.stepwise.blocks import (
 )
 from techniques.stepwise.navigator import Heuristic, NavigatorField
 from techniques.stepwise.scorer import ProcessReward
+
+PROMPTS: Mapping[Block, str] = {
+    "reason": REASON,
+    "decompose": DECOMPOSE,
+    "debate": DEBATE,
+    "refine": REFINE,
+    "terminate": TERMINATE,
+}
 
 DELIMITER = "\n\n"
 
@@ -54,9 +67,9 @@ class LogicBlocks(Answering, kind="logic_blocks"):
     the navigator reads no scores and there is no reward.
 
     Example:
-        logic_blocks:
-          model: solver
-          navigator: {fixed: {blocks: [decompose, reason, refine]}}
+        - logic_blocks:
+            model: solver
+            navigator: {fixed: {blocks: [decompose, reason, refine]}}
 
     Source: Hao et al. 2025 (RL-of-Thoughts, arXiv:2505.14140). That there are seven aspects scored from 1 to 3, which
     blocks there are, and that a dueling double DQN of fewer than 3,000 parameters chooses them, is the paper's; the

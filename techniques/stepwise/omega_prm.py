@@ -37,7 +37,7 @@ class OmegaPRM(Stepwise, kind="omega_prm"):
     Source: Luo et al. 2024 (OmegaPRM, arXiv:2406.06592); the form of its exploration term is not verified.
 
     Example:
-        omega_prm: {model: solver, searches: 8, k: 8, reward: {python: {function: "my_answers:right"}}}
+        - omega_prm: {model: solver, searches: 8, k: 8, reward: {python: {function: "my_answers:right"}}}
     """
 
     calls: ClassVar[str] = "at most k × max_steps × (1 + searches × ⌈log2 max_steps⌉), plus the reward's"

@@ -61,7 +61,7 @@ class Saffron(Stepwise, kind="saffron"):
     Source: Qiu et al. 2025 (SAFFRON-1, arXiv:2506.06444), adapted as said.
 
     Example:
-        saffron: {model: solver, verifier: judge, width: 2, branching: 4, reward: {judge: {model: judge}}}
+        - saffron: {model: solver, verifier: judge, width: 2, branching: 4, reward: {judge: {model: judge}}}
     """
 
     calls: ClassVar[str] = "at most max_steps × width × (branching + 1), plus the reward's"

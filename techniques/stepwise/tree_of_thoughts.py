@@ -32,7 +32,7 @@ class TreeOfThoughts(Stepwise, kind="tree_of_thoughts"):
     among the best of a level is this project's choice, since their tasks end at a fixed depth.
     """
 
-    calls: ClassVar[str] = "k per beginning that is visited within `limit`, plus the reward's"
+    calls: ClassVar[str] = "k per beginning that is visited within limit, plus the reward's"
 
     method: Annotated[Literal["dfs", "bfs"], ChoiceKnob(("dfs", "bfs"))] = "dfs"
     k: Annotated[int, Field(ge=1), IntKnob(2, 8)] = 3
