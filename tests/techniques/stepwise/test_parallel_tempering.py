@@ -141,14 +141,15 @@ def test_the_first_chain_comes_to_its_target() -> None:
     target, _ = target_of(tree, ODDS)
 
     async def run() -> list[list[list[Path]]]:
-        return [await parallel_tempering(search_on(tree, seed), BETAS, 12, ODDS) for seed in range(1500)]
+        return [await parallel_tempering(search_on(tree, seed), BETAS, 24, ODDS) for seed in range(1500)]
 
     histories = run_sync(run())
     errors = [
         distance(target, by_text([history[round_][0] for history in histories], [1.0] * len(histories)))
-        for round_ in range(12)
+        for round_ in range(24)
     ]
-    assert errors[0] > errors[3]
+    # 1,500 exact draws would stand at about 0.015; the bias falls by an eighth in a round.
+    assert errors[11] < errors[3] / 2 < errors[0]
     assert errors[-1] < 0.04
 
 
