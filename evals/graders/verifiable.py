@@ -20,8 +20,9 @@ Check = Callable[[str, Arguments], bool]
 
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 # A full stop after these ends no sentence.
-ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "etc", "inc", "ltd", "co", "no", "vol", "fig", "al", "approx", "dept", "est", "gen", "gov", "hon", "rev", "sen", "rep", "u.s", "u.k", "a.m", "p.m", "ph.d", "p.s", "p.p.s"]
+ABBREVIATIONS = re.compile(
+    r"mr|mrs|ms|dr|prof|st|jr|sr|vs|e\.g|i\.e|etc|inc|ltd|co|no|vol|fig|al|approx"
+    r"|dept|est|gen|gov|hon|rev|sen|rep|u\.s|u\.k|a\.m|p\.m|ph\.d|p\.s|p\.p\.s|[a-z]"
 )
 _SENTENCE_END = re.compile(r"[.!?。！？]+[\"'”’)\]*]*(?=\s|\Z)")
 _WORD = re.compile(r"\w+")
@@ -35,10 +36,9 @@ def count_sentences(text: str) -> int:
         words = text[start : match.start()].split()
         last = words[-1].lower().lstrip("(\"'“‘*[") if words else ""
         # "3." at the start of a line numbers an item, and "J. Smith" is one name.
-        short = match[0] == "." and (
-            last in ABBREVIATIONS or re.fullmatch(r"[a-z]", last) or _numbers(text, start, match)
-        )
-        if words and _WORD.search(text[start : match.start()]) and not (short and match.end() < len(text.rstrip())):
+        goes_on = ABBREVIATIONS.fullmatch(last) or _numbers(text, start, match)
+        short = match[0] == "." and goes_on and match.end() < len(text.rstrip())
+        if _WORD.search(text[start : match.start()]) and not short:
             count, start = count + 1, match.end()
     return count + bool(_WORD.search(text[start:]))
 
