@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archon.bradley_terry import strengths
+from evals.records import Record
 
 SCALE = 400 / math.log(10)
 ROUNDS = 1000
@@ -40,6 +41,29 @@ class Battle:
     def __post_init__(self) -> None:
         if self.first == self.second or not 0 <= self.score <= 1:
             raise ValueError(f"a battle is between two models and its score from 0 to 1: {self}")
+
+
+def battles_of(records: Iterable[Record], baseline: str = "baseline") -> list[Battle]:
+    """The battles against a baseline that records of the grader ``pairwise`` are.
+
+    Each architecture is the first of its battles. Records without a score are none; an answer that failed has lost, and
+    has no length to speak of. Battles of one group belong together.
+
+    Args:
+        records: Of one benchmark.
+        baseline: What to call the baseline.
+    """
+    return [
+        Battle(
+            record.architecture,
+            baseline,
+            record.score,
+            record.group or record.problem,
+            float(record.detail.get("length", 0) - record.detail.get("baseline_length", 0)),
+        )
+        for record in records
+        if record.score is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)

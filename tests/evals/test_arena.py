@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.arena import Battle, length_controlled, ratings, win_rate
+from evals.arena import Battle, battles_of, length_controlled, ratings, win_rate
+from evals.records import Record
 
 BATTLES = st.lists(
     st.builds(
@@ -155,3 +156,14 @@ def test_what_cannot_be_is_refused() -> None:
         ratings([])
     with pytest.raises(ValueError, match="no battle of 'c'"):
         length_controlled(fights("a", "b", 1, 0, 0), "c")
+
+
+def test_records_of_comparisons_are_battles() -> None:
+    lengths = {"length": 120, "baseline_length": 100}
+    scored = Record("bench", "fuse", "p1", 0, "g1", "done", "Why?", None, "x", None, 0.75, "", lengths)
+    failed = replace(scored, problem="p2", group="p2", status="failed", score=0.0, detail={})
+    crashed = replace(scored, problem="p3", score=None)
+    assert battles_of([scored, failed, crashed], "gpt") == [
+        Battle("fuse", "gpt", 0.75, "g1", 20.0),
+        Battle("fuse", "gpt", 0.0, "p2", 0.0),
+    ]

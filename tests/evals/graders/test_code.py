@@ -54,6 +54,7 @@ def fenced(code: str, language: str = "python") -> str:
         fenced("def total(xs):\n    return sum(xs)") + "\nAn example:\n" + fenced("print(total([1]))"),
         fenced("def total(xs):\n    return sum(xs)", "") + "\nIt prints:\n```\n3\n```",
         fenced("total = sum"),
+        "Here you are:\n\ndef total(xs):\n    return sum(xs)\n\nIt adds them all.",
         "```python\ndef total(xs):\n    return sum(xs)",
     ],
 )
