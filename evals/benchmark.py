@@ -85,14 +85,9 @@ class Benchmark:
         """
         source = self.card.source
         if self.part is not None:
-            try:
-                return source.with_part(self.part)
-            except ConfigError as error:
-                raise ConfigError(f"{self.card.name}: {error}") from None
+            return source.with_part(self.part)
         if source.needs_part:
-            raise ConfigError(
-                f"{self.name}: say which part, as in {self.name}/{source.parts[0]}. Known: {', '.join(source.parts)}."
-            )
+            raise ConfigError(f"say which part, as in {self.name}/{source.parts[0]}. Known: {', '.join(source.parts)}.")
         return source
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 from archon.errors import ConfigError
 from archon.suggest import unknown
 from evals.sources.base import Row, Source, UnreachableError
+from evals.sources.files import read_rows
 
 PATIENCE = 3.0
 """Seconds after which the hub counts as out of reach."""
@@ -38,7 +39,8 @@ class HubSource(Source, kind="hub"):
         config: One configuration, or several; each of several can be asked for alone, as in ``bbh/navigate``.
         split: One split, or several.
         revision: The commit, branch or tag; the newest without it.
-        files: The files to read, for datasets that are no more than files.
+        files: The files to read, for datasets that ``datasets`` cannot read because they are no more than files, or are
+            accompanied by a program; configuration and split then mean nothing.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -62,29 +64,41 @@ class HubSource(Source, kind="hub"):
         """The rows of every configuration and split, in the order in which the card names them."""
         try:
             import datasets
+            import huggingface_hub
         except ImportError:
             raise ConfigError(
                 f"the hub dataset {self.id} needs datasets: pip install 'archon-inference[evals]'."
             ) from None
+        if self.files:
+            for name in self.files:
+                yield from read_rows(Path(self._fetched(datasets, huggingface_hub.hf_hub_download, name)))
+            return
         for config in self.config or (None,):
             for split in self.split:
                 named = {"config": config, "split": split}
                 added = {key: named[key] for key in ("config", "split") if len(getattr(self, key)) > 1}
                 where = " ".join(name for name in (self.id, config, split) if name)
-                for number, values in enumerate(self._load(datasets, config, split), start=1):
+                rows = self._fetched(datasets, datasets.load_dataset, config, split=split)
+                for number, values in enumerate(rows, start=1):
                     yield Row(f"{where} (row {number})", {**added, **values})
 
-    def _load(self, datasets: Any, config: str | None, split: str) -> Any:
+    def _fetched(self, datasets: Any, fetch: Callable[..., Any], what: str | None, **more: Any) -> Any:
+        """What a function of the hub's libraries fetches.
+
+        Raises:
+            UnreachableError: It cannot be had, for whatever reason.
+        """
         endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
         reached = _reachable(endpoint)
-        more = {"data_files": list(self.files)} if self.files else {}
+        if self.files:
+            more["repo_type"] = "dataset"
         try:
             with _offline(datasets, not reached):
-                return datasets.load_dataset(self.id, config, split=split, revision=self.revision, **more)
+                return fetch(self.id, what, revision=self.revision, **more)
         except Exception as error:
             reason = " ".join(str(error).split()).rstrip(".")
             if not reached:
-                reason = f"{endpoint} is out of reach and the dataset is not in the cache of datasets"
+                reason = f"{endpoint} is out of reach and nothing of it is in the cache"
             raise UnreachableError(f"the hub dataset {self.id} cannot be read: {reason}") from None
 
 

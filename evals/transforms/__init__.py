@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from evals.transforms.choices import arc, bbq, gpqa, lettered, mixeval, proofwriter
+from evals.transforms.choices import arc, bbq, folio, gpqa, lettered, mixeval, proofwriter
 from evals.transforms.code import code_contests, livecodebench, mbpp
 from evals.transforms.dialogue import alpaca_eval, arena_hard
-from evals.transforms.instructions import ifeval
-from evals.transforms.logic import folio
 from evals.transforms.maths import hash_answer, worked_answer
 
 __all__ = ["TRANSFORMS", "Transform"]
@@ -31,7 +29,6 @@ TRANSFORMS: Mapping[str, Transform] = {
     "folio": folio,
     "gpqa": gpqa,
     "hash_answer": hash_answer,
-    "ifeval": ifeval,
     "lettered": lettered,
     "livecodebench": livecodebench,
     "mbpp": mbpp,

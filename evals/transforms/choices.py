@@ -12,6 +12,7 @@ from random import Random
 from string import ascii_uppercase
 from typing import Any
 
+TRUTHS = ("True", "False", "Uncertain")
 LABEL = re.compile(r"^\(?([A-Z])[).:]\s*")
 
 
@@ -50,6 +51,15 @@ def bbq(row: dict[str, Any], rng: Random) -> dict[str, Any]:
     return {**made, "template": f"{row['category']}-{row['question_index']}"}
 
 
+def folio(row: dict[str, Any], rng: Random) -> dict[str, Any]:
+    """FOLIO: ``premises`` is a text or, in version 0.0, a list; its label ``Unknown`` is now ``Uncertain``."""
+    premises = row["premises"]
+    text = premises if isinstance(premises, str) else "\n".join(map(str, premises))
+    label = {"unknown": "Uncertain"}.get(str(row["label"]).strip().lower(), str(row["label"]).strip().capitalize())
+    question = f"Premises:\n{text.strip()}\n\nConclusion:\n{str(row['conclusion']).strip()}"
+    return _chosen(row, question, TRUTHS, TRUTHS.index(label))
+
+
 def proofwriter(row: dict[str, Any], rng: Random) -> dict[str, Any]:
     """ProofWriter: ``context``, ``question``, ``options`` such as ``A) True``, ``answer`` a letter."""
     choices = [LABEL.sub("", str(option)) for option in row["options"]]
@@ -60,16 +70,17 @@ def proofwriter(row: dict[str, Any], rng: Random) -> dict[str, Any]:
 def mixeval(row: dict[str, Any], rng: Random) -> dict[str, Any]:
     """MixEval: ``problem_type`` tells lettered questions from free ones; ``target`` lists indices or answers.
 
-    ``answer`` is the letter, or the first of the accepted answers; ``target`` keeps all of them, as texts.
+    ``answer`` is what a judge may take for right: the letter with its option, or the accepted answers. ``task`` says
+    what to do.
     """
     prompt, context = str(row["prompt"]).strip(), str(row.get("context") or "").strip()
     question = f"{context}\n\n{prompt}" if context and context.lower() not in ("none", "null") else prompt
     target = [str(accepted) for accepted in row["target"]]
-    if row["problem_type"].replace("_", "-") == "multiple-choice":
-        choices = [str(option) for option in row["options"]]
-        made = _chosen(row, question, choices, int(target[0]))
-        return {**made, "target": target, "task": f"{made['options']}\n\nAnswer with the letter of the right option."}
-    return {**row, "question": question, "target": target, "answer": target[0], "task": "Answer briefly."}
+    if str(row["problem_type"]).replace("_", "-") == "multiple-choice":
+        made = _chosen(row, question, [str(option) for option in row["options"]], int(target[0]))
+        right = made["options"].splitlines()[int(target[0])]
+        return {**made, "answer": right, "task": f"{made['options']}\n\nAnswer with the letter of the right option."}
+    return {**row, "question": question, "answer": " or: ".join(target), "task": "Answer briefly."}
 
 
 def _chosen(row: dict[str, Any], question: str, choices: Sequence[str], right: int) -> dict[str, Any]:
