@@ -103,7 +103,6 @@ def _facts(benchmark: Benchmark) -> dict[str, Any]:
         "problems": card.source.known_size if card.source.endless else card.problems,
         "source": card.model_dump(mode="json")["source"],
         "local": None if benchmark.local is None else str(benchmark.local),
-        "parts": 0 if benchmark.part else len(card.source.parts),
         "answer": answer_format_to_data(card.answer),
         "grader": card.grader,
         "judge": None if card.judge is None else card.judge.model_dump(mode="json", exclude_defaults=True),
