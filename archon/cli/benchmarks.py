@@ -141,7 +141,7 @@ def _shown(benchmark: Benchmark, problem: Problem) -> Group:
     for key, fact in facts.items():
         if fact:
             grid.add_row(Text(key, "dim"), Text(fact))
-    turns = [(message.role, message.content) for message in problem.messages]
+    turns: list[tuple[str, str]] = [(message.role, message.content) for message in problem.messages]
     turns += [("user, after the answer", turn) for turn in problem.follow_ups]
     said = [part for role, content in turns for part in (Text(f"\n{role}", "bold"), Text(content))]
     end = [Text(f"\nright answer: {problem.reference}")] if problem.reference is not None else []

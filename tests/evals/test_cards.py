@@ -89,7 +89,7 @@ def test_choices_are_graded_over_the_letters_they_are_asked_with(name: str) -> N
     assert isinstance(benchmark.answer, ChoiceAnswer)
     assert benchmark.card.grader == {"choice": {"options": benchmark.answer.options}}
     for problem in problems(name):
-        assert problem.reference in benchmark.answer.options
+        assert problem.reference is not None and problem.reference in benchmark.answer.options
         assert benchmark.answer.extract(f"Because. The answer is {problem.reference}.") == problem.reference
         for letter, choice in zip(benchmark.answer.options, problem.fields["choices"], strict=False):
             assert f"{letter}. {choice}" in asked(problem)
