@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.accuracy import accuracy, wilson
+from evals.statistics.accuracy import accuracy, wilson
 
 
 def test_three_of_eight() -> None:
