@@ -122,7 +122,7 @@ class Outcome:
         if self.grades:
             measured = accuracy(self.grades)
             data["accuracy"] = {
-                "mean": measured.mean,
+                "mean": measured.value,
                 "standard_error": measured.standard_error,
                 "n": measured.n,
                 "wilson_95": [measured.low, measured.high],
