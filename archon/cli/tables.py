@@ -10,7 +10,7 @@ from rich.table import Table
 
 from archon.cli.batch import Outcome
 from archon.cli.progress import dollars
-from evals.accuracy import Accuracy, accuracy
+from evals.statistics.accuracy import Accuracy, accuracy
 
 
 def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
