@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evals.statistics.accuracy import question_means
+from evals.statistics.accuracy import clopper_pearson, question_means
 from evals.statistics.bootstrap import clusters
 from evals.statistics.estimate import Z95
 from evals.statistics.special import beta_cdf, t_cdf, t_quantile
@@ -78,6 +78,9 @@ def paired(
 ) -> Difference:
     """The mean difference by problem, repeats averaged first (Miller 2024, arXiv:2411.00640).
 
+    Where all differences are the same, Student's t would claim certainty: the p value is then that of the signs, and
+    the interval allows for as many other problems as ``n`` alike leave possible (exact, with the most extreme scores).
+
     Args:
         first: For each problem the scores of one architecture.
         second: For the same problems in the same order the scores of the other; numbers of repeats may differ.
@@ -106,21 +109,21 @@ def paired(
         return Difference(value, -1.0, 1.0, 1, None, 1.0, test, correlation)
     around = np.bincount(cluster, weights=differences - value)
     error = math.sqrt(math.fsum(around**2) * n / (n - 1)) / problems
+    if error < 1e-12:
+        other = clopper_pearson(0, n)[1]
+        low, high = value - other * (1 + value), value + other * (1 - value)
+        return Difference(value, low, high, n, 0.0, sign_flip(sums), "sign-flip", correlation)
     half = t_quantile(0.975, n - 1) * error
-    if test == "sign-flip":
-        p = sign_flip(sums, draws=draws, seed=seed)
-    elif error == 0:
-        p = 1.0 if value == 0 else 0.0
-    else:
-        p = 2 * (1 - t_cdf(abs(value) / error, n - 1))
-    return Difference(value, max(-1.0, value - half), min(1.0, value + half), n, error, min(1.0, p), test, correlation)
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    p = sign_flip(sums, draws=draws, seed=seed) if test == "sign-flip" else 2 * t_cdf(-abs(value) / error, n - 1)
+    return Difference(value, low, high, n, error, p, test, correlation)
 
 
 def sign_flip(differences: ArrayLike, *, draws: int = 20_000, seed: int = 0) -> float:
     """The two-sided p value of a mean difference of zero, by flipping signs.
 
     Differences of zero change nothing and are dropped. With at most 20 others all flips are counted and the p value is
-    exact; beyond that ``draws`` are taken and the flip that was observed is counted among them (Phipson and Smyth 2010).
+    exact; beyond that ``draws`` are taken, and the observed one is counted among them (Phipson and Smyth 2010).
     """
     d = np.asarray(differences, dtype=np.float64)
     d = d[d != 0]
