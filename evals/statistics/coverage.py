@@ -35,8 +35,8 @@ class PowerLaw:
 class BetaDifficulty:
     """Problems whose chance to be solved by one sample is of Beta(alpha, beta).
 
-    Coverage is ``1 - B(alpha, beta + k) / B(alpha, beta)``; what stays unsolved falls as ``k**-alpha``: a power law over
-    problems although each problem by itself falls exponentially. Source: Schaeffer et al. 2025 (arXiv:2502.17578).
+    Coverage is ``1 - B(alpha, beta + k) / B(alpha, beta)``; what stays unsolved falls as ``k**-alpha``: a power law
+    over problems although each problem by itself falls exponentially. Source: Schaeffer et al. 2025 (arXiv:2502.17578).
     """
 
     alpha: float

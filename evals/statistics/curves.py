@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.statistics.accuracy import wilson
 from evals.statistics.bootstrap import DRAWS, bootstrap_means
+from evals.statistics.estimate import Estimate
 from evals.statistics.pools import Pool, best_of_k, majority_of_pool, worst_of_k
 
 Protocol = Literal["coverage", "all", "average", "majority", "best", "worst"]
@@ -28,7 +30,7 @@ class CurvePoint:
         high: Upper end of it.
         n: The number of problems, or of clusters of them.
         standard_error: Between problems; ``None`` for a single one.
-        method: How the interval was found.
+        method: ``bootstrap-percentile``, or ``wilson`` where all problems agree.
     """
 
     k: int
@@ -67,10 +69,15 @@ def curve(
         raise ValueError("a curve needs a pool of at least one graded sample for each problem")
     chosen = powers(smallest) if ks is None else ks
     values = np.column_stack([by_problem(pools, protocol, k, seed=seed) for k in chosen])
-    return [
-        CurvePoint(k, found.value, found.low, found.high, found.n, found.standard_error, found.method)
-        for k, found in zip(chosen, bootstrap_means(values, groups, draws=draws, seed=seed), strict=True)
-    ]
+    found = bootstrap_means(values, groups, draws=draws, seed=seed)
+    return [_point(k, estimate, column) for k, estimate, column in zip(chosen, found, values.T, strict=True)]
+
+
+def _point(k: int, found: Estimate, values: NDArray[np.float64]) -> CurvePoint:
+    if np.ptp(values) > 1e-12:
+        return CurvePoint(k, found.value, found.low, found.high, found.n, found.standard_error, found.method)
+    # Resamples of problems that all agree have no width, which is not to say that the next one agrees too.
+    return CurvePoint(k, found.value, *wilson(min(1.0, found.value), found.n), found.n, found.standard_error, "wilson")
 
 
 def powers(most: int) -> list[int]:

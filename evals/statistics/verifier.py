@@ -76,8 +76,8 @@ class BestParallel:
 def first_accept(p: float, t: float, f: float, cap: float) -> FirstAccept:
     """Draw until the verifier accepts, at most ``cap`` times; ``math.inf`` for no cap.
 
-    With ``a = p t``, ``b = (1 - p) f`` and ``q = 1 - a - b`` the answer is right with ``a / (a + b) (1 - q**cap)``: more
-    samples only move the share that is answered; the quality of answers has the ceiling ``a / (a + b)``.
+    With ``a = p t``, ``b = (1 - p) f`` and ``q = 1 - a - b`` the answer is right with ``a / (a + b) (1 - q**cap)``:
+    more samples only move the share that is answered; the quality of answers has the ceiling ``a / (a + b)``.
 
     Source: Stroebl, Kapoor and Narayanan 2024 (Inference Scaling fLaws, arXiv:2411.17501).
 
