@@ -175,14 +175,10 @@ def calibrate(
     over_all = bootstrap(lambda w: measure(w[:, owner]), size, clusters_of, draws=draws, seed=seed) if both else None
     inside = [_within(runs) for runs in rewarded]
     kept = [place for place, value in enumerate(inside) if value is not None]
-    within = (
-        bootstrap_mean(
-            [inside[place] for place in kept], [clusters_of[place] for place in kept], draws=draws, seed=seed
-        )
-        if kept
-        else None
-    )
-    error, diagram = None, ()
+    values, places = [inside[place] for place in kept], [clusters_of[place] for place in kept]
+    within = bootstrap_mean(values, places, draws=draws, seed=seed) if kept else None
+    error: Estimate | None = None
+    diagram: tuple[Bin, ...] = ()
     if ((rewards >= 0) & (rewards <= 1)).all():
         which = np.minimum((rewards * bins).astype(np.int64), bins - 1)
         diagram = tuple(_bin(right[which == b], rewards[which == b]) for b in range(bins) if (which == b).any())
@@ -228,6 +224,13 @@ def _ratio(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Statistic:
         below = weights @ bottom
         # A resample without any such sample says nothing.
         return np.where(below > 0, (weights @ top) / np.where(below > 0, below, 1), whole)
+
+    return of
+
+
+def _mean_error(parts: NDArray[np.float64], sizes: NDArray[np.int64]) -> Statistic:
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.abs(weights @ parts).sum(axis=1) / np.maximum(weights @ sizes, 1))
 
     return of
 
