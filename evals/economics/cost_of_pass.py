@@ -176,7 +176,7 @@ def posterior(table: Table, unit: Unit, *, draws: int, seed: int) -> tuple[NDArr
 
 
 def problem_weights(table: Table, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each problem is drawn where whole clusters are, shape ``(draws, problems)``; rows differ in their sum."""
+    """How often each problem is drawn where whole clusters are, shape ``(draws, n)``; rows may differ in their sum."""
     numbers: dict[str, int] = {}
     cluster = np.array([numbers.setdefault(group, len(numbers)) for group in table.groups])
     count = len(numbers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,6 +231,11 @@ def essentialness(
     return found
 
 
+def _around(value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
+    found = summary(value, drawn, n, method="bootstrap")
+    return replace(found, low=min(found.low, value), high=max(found.high, value))
+
+
 def _lost(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
     finite, gone = np.isfinite(before), ~np.isfinite(before) & np.isfinite(after)
     safe = np.where(finite & (before > 0), before, 1)
@@ -271,16 +276,16 @@ def progress(
         out += new
         value, drawn = values.mean(out)
         low, high = ends(drawn, 0.025, 0.975)
-        left = summary(value / start, drawn / start_drawn, values.n)
+        left = _around(value / start, drawn / start_drawn, values.n)
         gained = float(_lost(np.array([before]), np.array([value]))[0])
-        gain = summary(gained, _lost(before_drawn, drawn), values.n)
+        gain = _around(gained, _lost(before_drawn, drawn), values.n)
         steps.append(Step(date, tuple(new), value, min(low, value), max(high, value), values.n, unit, left, gain))
         before, before_drawn = value, drawn
     return steps
 
 
 def expected_plug_in(cost: float, rate: float, runs: int, expert: float) -> float:
-    """What the plug-in value of a problem is expected to be, ``E[min(cost / (X / runs), expert)]``, X of Bin(runs, rate).
+    """What the plug-in value of a problem is expected to be: ``E[min(cost runs / X, expert)]`` for X of Bin(runs, rate).
 
     Compare it with the true ``min(cost / rate, expert)`` to see the bias that a number of runs brings.
     """

@@ -14,6 +14,9 @@ from evals.statistics.estimate import Estimate
 from evals.statistics.paired import Difference, paired
 from evals.statistics.pools import Pool, majority_of_pool
 
+# Samples up to which all pairs are compared at once.
+_SMALL = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -124,7 +127,42 @@ def auc(labels: ArrayLike, rewards: ArrayLike) -> float | None:
     right, r = np.asarray(labels, dtype=bool), np.asarray(rewards, dtype=np.float64)
     if right.all() or not right.any():
         return None
+    if len(r) <= _SMALL:
+        above = np.subtract.outer(r[right], r[~right])
+        return float(((above > 0) + (above == 0) / 2).mean())
     return float(_weighted_auc(right, r)(np.ones((1, len(r))))[0])
+
+
+def within_auc(
+    pools: Sequence[Sequence[Pool]],
+    groups: Sequence[Hashable] | None = None,
+    *,
+    draws: int = 500,
+    seed: int = 0,
+) -> Estimate | None:
+    """The chance that of a right and a wrong sample of one pool the right one has the higher reward.
+
+    Averaged over the runs of a problem, then over problems; ``None`` where no pool has both.
+
+    Args:
+        pools: For each problem the pools of its runs; samples without a reward are left out.
+        groups: The cluster of each problem.
+        draws: Bootstrap resamples over problems.
+        seed: Of those resamples.
+    """
+    values: list[float] = []
+    places: list[Hashable] = []
+    for place, runs in enumerate(pools):
+        found = [x for pool in runs if pool.rewards is not None and (x := auc(*_rewarded(pool))) is not None]
+        if found:
+            values.append(sum(found) / len(found))
+            places.append(place if groups is None else groups[place])
+    if not values:
+        return None
+    measured = bootstrap_mean(values, places, draws=draws, seed=seed)
+    if measured.low < measured.high:
+        return measured
+    return Estimate(measured.value, *wilson(measured.value, measured.n), measured.n, None, "wilson")
 
 
 def calibrate(
@@ -173,10 +211,6 @@ def calibrate(
     both = right.any() and not right.all()
     measure = _weighted_auc(right, rewards)
     over_all = bootstrap(lambda w: measure(w[:, owner]), size, clusters_of, draws=draws, seed=seed) if both else None
-    inside = [_within(runs) for runs in rewarded]
-    kept = [place for place, value in enumerate(inside) if value is not None]
-    values, places = [inside[place] for place in kept], [clusters_of[place] for place in kept]
-    within = bootstrap_mean(values, places, draws=draws, seed=seed) if kept else None
     error: Estimate | None = None
     diagram: tuple[Bin, ...] = ()
     if ((rewards >= 0) & (rewards <= 1)).all():
@@ -193,7 +227,7 @@ def calibrate(
         share(accepted, ~right),
         share(right, accepted),
         over_all,
-        within,
+        within_auc(pools, groups, draws=draws, seed=seed),
         error,
         diagram,
         threshold,
@@ -205,11 +239,6 @@ def _rewarded(pool: Pool) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     rewards = np.asarray(pool.rewards)
     kept = np.isfinite(rewards)
     return pool.scores[kept] >= 0.5, rewards[kept]
-
-
-def _within(runs: list[tuple[NDArray[np.bool_], NDArray[np.float64]]]) -> float | None:
-    found = [value for right, rewards in runs if (value := auc(right, rewards)) is not None]
-    return sum(found) / len(found) if found else None
 
 
 def _bin(right: NDArray[np.bool_], rewards: NDArray[np.float64]) -> Bin:
