@@ -113,12 +113,10 @@ def _with_pools(
         blame = ""
         if tells is not None:
             numbers |= {"auc": tells.value, "auc_low": tells.low, "auc_high": tells.high}
-            blame = f"; its rewards tell right from wrong with an AUC of {tells.value:.2f} ({_range(tells.low, tells.high)})"
+            separates = f"{tells.value:.2f} ({_range(tells.low, tells.high)}, {tells.n} problems with both)"
+            blame = f"; its rewards tell right from wrong with an AUC of {separates}"
             if tells.low <= 0.5:
-                sentence = (
-                    f"The judge cannot tell right from wrong: within pools of {tells.n} problems its AUC is "
-                    f"{tells.value:.2f} ({_range(tells.low, tells.high)}), while {shown}."
-                )
+                sentence = f"A judge that is not shown to tell right from wrong: its AUC is {separates}, while {shown}."
                 return Diagnosis(name, "judge", sentence, numbers)
         sentence = (
             f"A selection problem: {shown}, so that {found.loss.value:.3f} "

@@ -285,7 +285,7 @@ def progress(
 
 
 def expected_plug_in(cost: float, rate: float, runs: int, expert: float) -> float:
-    """What the plug-in value of a problem is expected to be: ``E[min(cost runs / X, expert)]`` for X of Bin(runs, rate).
+    """The expected plug-in value of a problem: ``E[min(cost runs / X, expert)]`` for X of Bin(runs, rate).
 
     Compare it with the true ``min(cost / rate, expert)`` to see the bias that a number of runs brings.
     """

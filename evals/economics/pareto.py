@@ -42,7 +42,8 @@ def efficient(values: ArrayLike) -> NDArray[np.bool_]:
     Args:
         values: Shape ``(m, d)``, the higher the better in each column.
     """
-    return np.asarray(~_dominates(np.asarray(values, dtype=np.float64)[None]).any(axis=1)[0])
+    dominated: NDArray[np.bool_] = _dominates(np.asarray(values, dtype=np.float64)[None])[0].any(axis=0)
+    return ~dominated
 
 
 def _dominates(values: NDArray[np.float64]) -> NDArray[np.bool_]:

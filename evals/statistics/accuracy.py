@@ -13,6 +13,9 @@ from evals.statistics.bootstrap import DRAWS, Method, bootstrap_mean, clusters
 from evals.statistics.estimate import Z95
 from evals.statistics.special import beta_quantile
 
+Scores = Sequence[Sequence[float] | NDArray[np.float64]]
+"""For each question the scores of its runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -95,7 +98,7 @@ def accuracy(scores: Sequence[float], groups: Sequence[Hashable] | None = None) 
     return _measure(x, groups, len(x))
 
 
-def accuracy_over_repeats(scores: Sequence[Sequence[float]], groups: Sequence[Hashable] | None = None) -> Accuracy:
+def accuracy_over_repeats(scores: Scores, groups: Sequence[Hashable] | None = None) -> Accuracy:
     """The accuracy over questions asked more than once: repeats are averaged first, so that they never inflate ``n``.
 
     The interval is Wilson's at the effective number of questions, as with clusters, at most the number of runs: it is
@@ -132,7 +135,7 @@ def _measure(x: NDArray[np.float64], groups: Sequence[Hashable] | None, runs: in
 
 
 def bootstrap_accuracy(
-    scores: Sequence[Sequence[float]],
+    scores: Scores,
     groups: Sequence[Hashable] | None = None,
     *,
     method: Method = "percentile",
@@ -150,7 +153,7 @@ def bootstrap_accuracy(
     )
 
 
-def question_means(scores: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+def question_means(scores: Scores) -> NDArray[np.float64]:
     """The mean score of each question.
 
     Raises:

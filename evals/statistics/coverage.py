@@ -135,7 +135,7 @@ def fit_beta(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = None) -> Be
 
 
 def _more_than(values: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    by_value = np.bincount(values, weights=weights)
+    by_value = np.bincount(values, weights=weights).astype(np.float64)
     return np.cumsum(by_value[::-1])[::-1][1:]
 
 

@@ -113,7 +113,7 @@ def expected(pools: Sequence[Pool], protocol: Protocol, k: int, *, seed: int = 0
     choose = best_of_k if protocol in ("coverage", "best") else worst_of_k
     values = np.empty(len(pools))
     for size in np.unique(sizes):
-        places = np.flatnonzero(sizes == size)
+        places = np.flatnonzero(sizes == size).tolist()
         scores = np.array([pools[place].scores for place in places])
         by = np.array([pools[place].rewards for place in places]) if protocol in ("best", "worst") else scores
         values[places] = choose(by, scores, k)

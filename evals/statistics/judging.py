@@ -199,7 +199,7 @@ def calibrate(
     size = len(pools)
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Estimate | None:
-        top, bottom = (np.bincount(owner, weights=x, minlength=size) for x in (part & whole, whole))
+        top, bottom = (np.bincount(owner, x, size).astype(np.float64) for x in (part & whole, whole))
         if not bottom.any():
             return None
         found = bootstrap(_ratio(top, bottom), size, clusters_of, draws=draws, seed=seed)
@@ -242,7 +242,7 @@ def _rewarded(pool: Pool) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
 
 
 def _bin(right: NDArray[np.bool_], rewards: NDArray[np.float64]) -> Bin:
-    measured = accuracy(right)
+    measured = accuracy(right.astype(np.float64).tolist())
     return Bin(float(rewards.mean()), measured.value, measured.low, measured.high, measured.n)
 
 

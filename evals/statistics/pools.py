@@ -230,8 +230,8 @@ def _binomial(n: int, p: float, most: int, table: NDArray[np.float64]) -> NDArra
     """The chances of 0 to ``min(n, most)`` of ``n``."""
     h = np.arange(min(n, most) + 1)
     if p >= 1:
-        return (h == n).astype(np.float64)
-    return np.exp(table[n] - table[h] - table[n - h] + h * math.log(p) + (n - h) * math.log1p(-p))
+        return np.where(h == n, 1.0, 0.0)
+    return np.asarray(np.exp(table[n] - table[h] - table[n - h] + h * math.log(p) + (n - h) * math.log1p(-p)))
 
 
 def _wins(
