@@ -53,7 +53,9 @@ def test_pass_hat_k() -> None:
     assert float(pass_hat_k(10, 7, 3)) == pytest.approx(0.2916666667, abs=1e-9)
 
 
-@pytest.mark.parametrize(("k", "p", "value"), [(3, 0.6, 0.648), (4, 0.6, 0.648), (5, 0.6, 0.68256), (9, 0.4, 0.26656768)])
+@pytest.mark.parametrize(
+    ("k", "p", "value"), [(3, 0.6, 0.648), (4, 0.6, 0.648), (5, 0.6, 0.68256), (9, 0.4, 0.26656768)]
+)
 def test_majority_of_a_large_pool_is_that_of_independent_samples(k: int, p: float, value: float) -> None:
     # Without replacement the difference falls as 1/n.
     near, nearer = (majority_at_k([round(n * p), n - round(n * p)], [1, 0], k).value for n in (10_000, 20_000))
