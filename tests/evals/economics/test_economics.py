@@ -83,6 +83,20 @@ def test_a_task_is_the_mean_of_its_problems_and_infinite_where_one_is_unsolved()
     assert [p.value for p in per_problem(WORKED["G"], USD).values()] == [0.01, 0.01, 0.04, math.inf]
 
 
+def test_the_interval_of_a_task_covers_although_the_value_leans_upward() -> None:
+    rng = np.random.default_rng(0)
+    # Rates are uniform from 0.6 to 1: the mean of their inverses.
+    truth = math.log(1 / 0.6) / 0.4
+    values, held = [], 0
+    for _ in range(60):
+        scores = (rng.random((20, 8)) < rng.uniform(0.6, 1, (20, 1))).astype(float)
+        found = of_task(Table.of("a", scores.tolist(), {TOKENS: [[1.0] * 8] * 20}), TOKENS, draws=100)
+        values.append(found.value)
+        held += found.low <= truth <= found.high
+    assert np.mean(values) > truth
+    assert held >= 56
+
+
 @settings(max_examples=15)
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_a_task_of_one_cost_is_the_mean_of_inverse_rates(scores: list[list[bool]]) -> None:
