@@ -13,6 +13,7 @@ as far as the template can tell; :func:`search.canonical.digest` finds those tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from search.canonical import digest
 from search.choosing import Even, Recorded, all_values, drawn, every, given, suggested
 from search.parameters import Parameter, Params, Trial, Value
 from search.reading import Reader, Where, variants
+from search.rules import Rule, rules_from
 from search.template import Choose, Row, Setting, Settings
 
 KEYS = ("name", "description", "models", "layers", "answer", "budget", "rules")
@@ -48,14 +50,14 @@ class Space:
         description: One line for people.
         source: The file it comes from.
         parameters: All there are, in the order in which they are asked for as far as they matter.
-        rules: What the template says of the rules, for :func:`search.rules.rules_from`.
+        rules: What its architectures have to be like, the defaults unless the template says otherwise.
     """
 
     name: str
     description: str
     source: str
     parameters: tuple[Parameter, ...]
-    rules: Mapping[str, Any]
+    rules: tuple[Rule, ...]
     _models: Mapping[str, Setting] = field(repr=False)
     _layers: Row = field(repr=False)
     _rest: Mapping[str, Setting] = field(repr=False)
@@ -84,6 +86,9 @@ class Space:
         for key in ("name", "layers"):
             if key not in data:
                 raise ConfigError(f"{name}:1: '{key}' is missing.")
+        if not isinstance(data["name"], str) or not re.fullmatch(r"[\w.+-]+", data["name"]):
+            line = line_of(document, ("name",))
+            raise ConfigError(f"{name}:{line}: name: use letters, digits and . + - _ only.")
         models = data.get("models") or {}
         if not isinstance(models, dict):
             raise ConfigError(f"{name}:{line_of(document, ('models',))}: models: this must be a mapping.")
@@ -97,11 +102,11 @@ class Space:
                 f"{name}: two parameters are called '{twice[0]}'; give one of the layers a list around it."
             )
         space = cls(
-            name=str(data["name"]),
+            name=data["name"],
             description=str(data.get("description") or ""),
             source=name,
             parameters=tuple(parameter for part in parts for parameter in part.parameters()),
-            rules=data.get("rules") or {},
+            rules=_rules(data.get("rules") or {}, document, name),
             _models=roles,
             _layers=layers,
             _rest=rest,
@@ -224,3 +229,13 @@ class Space:
             parameter = by_name.get(name) or self.parameter(name)
             if not parameter.holds(value):
                 raise ConfigError(f"{self.source}: {name} cannot be {value!r}; it is one of: {parameter.domain}.")
+
+
+def _rules(data: Any, document: CommentedMap, name: str) -> tuple[Rule, ...]:
+    def fail(rule: str, problem: str) -> NoReturn:
+        place = ("rules", rule) if rule else ("rules",)
+        raise ConfigError(f"{name}:{line_of(document, place)}: {'.'.join(place)}: {problem}")
+
+    if not isinstance(data, dict):
+        fail("", "this is a mapping such as {calls: {most: 64}, fuse_fits_context: off}.")
+    return rules_from(data, fail)
