@@ -158,8 +158,8 @@ class Expense:
 
     Attributes:
         mean: The average over the architectures; ``unpriced`` calls have no known price.
-        least: The one with the fewest calls.
-        most: The one with the most calls.
+        least: The one with the fewest tokens.
+        most: The one with the most tokens.
         architectures: Over how many.
         unknown: How many of them have a technique that cannot say what it asks; their figures are lower bounds.
     """
@@ -174,7 +174,9 @@ class Expense:
 def expense(architectures: Sequence[Architecture], tasks: Sequence[Task], profile: Profile) -> Expense:
     """Estimate what architectures, of which there is at least one, ask on the average task."""
     estimates = [estimate(architecture, tasks, profile) for architecture in architectures]
-    figures = sorted((estimated.each for estimated in estimates), key=lambda each: (each.calls, each.completion))
+    figures = sorted(
+        (estimated.each for estimated in estimates), key=lambda each: (each.prompt + each.completion, each.calls)
+    )
     total = sum(figures, Figures())
     n = len(figures)
     mean = Figures(*(getattr(total, name) / n for name in Figures.__dataclass_fields__))
