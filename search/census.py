@@ -14,7 +14,6 @@ from archon.estimate import Figures, estimate
 from archon.observed import Profile
 from archon.state import Task
 from evals.accuracy import Z95
-from search.canonical import digest
 from search.parameters import Params
 from search.rules import ARCHITECTURE, turned_down
 from search.space import InvalidArchitectureError, Space
@@ -90,7 +89,7 @@ def census(
         if verdict is not None:
             reasons.setdefault(*verdict)
         elif built is not None:
-            kept.setdefault(digest(built), built)
+            kept.setdefault(built.name, built)
         weights.append(weight)
         verdicts.append(verdict and verdict[0])
         progress(done, total)

@@ -140,6 +140,19 @@ class SeveralToChooseFrom(Rule, name="several_to_choose_from"):
         return None
 
 
+class ChoiceAtTheEnd(Rule, name="choice_at_the_end"):
+    """The last layer leaves one new candidate, or chooses among those there are: the others were paid for nothing."""
+
+    def check(self, architecture: Architecture) -> str | None:
+        """Count the candidates that the last layer makes."""
+        last = [station for station in stations(architecture) if station.layer == len(architecture.layers) - 1]
+        plans = [station.plan for station in last if station.plan is not None]
+        left = sum(plan.candidates for plan in plans)
+        if len(plans) < len(last) or left < 2 or not all(map(_writes_candidates, plans)):
+            return None
+        return f"{left} candidates are left at the end and nothing chooses among them."
+
+
 class Calls(Rule, name="calls"):
     """A question is expected to take at most ``most`` completions (64 unless said otherwise)."""
 

@@ -37,6 +37,10 @@ from search.template import Choose, Row, Setting, Settings
 KEYS = ("name", "description", "models", "layers", "answer", "budget", "rules")
 
 
+# Digits of the digest in a name: two architectures of a space do not get the same by chance.
+NAMED = 12
+
+
 class InvalidArchitectureError(ConfigError):
     """The parts that were chosen do not make an architecture; the message says why."""
 
@@ -176,7 +180,7 @@ class Space:
             where = ".".join(map(str, line["loc"]))
             problem = str(line["msg"]).removeprefix("Value error, ").rstrip(".")
             raise InvalidArchitectureError(f"{where}: {problem}." if where else f"{problem}.") from None
-        return built.model_copy(update={"name": f"{self.name}-{digest(built)[:10]}"})
+        return built.model_copy(update={"name": f"{self.name}-{digest(built)[:NAMED]}"})
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name.
