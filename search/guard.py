@@ -87,7 +87,7 @@ class Ladder:
             if mean <= asked.best + step + 1e-12:
                 return Said(asked.best, charged=True, improved=False)
         grid = self.eta or 1.0 / n
-        return Said(round(mean / grid) * grid, charged=True, improved=True)
+        return Said(round(round(mean / grid) * grid, 12), charged=True, improved=True)
 
 
 @dataclass(frozen=True, slots=True)

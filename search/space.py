@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, Self
@@ -27,6 +28,7 @@ from archon.architecture import Architecture
 from archon.document import complaint, interpolate, line_of, load_yaml, plain, read_text
 from archon.errors import ConfigError
 from archon.suggest import unknown
+from search import matching
 from search.canonical import digest
 from search.choosing import Even, Recorded, all_values, drawn, every, given, suggested
 from search.parameters import Parameter, Params, Trial, Value
@@ -39,6 +41,8 @@ KEYS = ("name", "description", "models", "layers", "answer", "budget", "rules")
 
 # Digits of the digest in a name: two architectures of a space do not get the same by chance.
 NAMED = 12
+# A template in which so many ways look right and are not is left to people.
+MOST_MATCHES = 1000
 
 
 class InvalidArchitectureError(ConfigError):
@@ -182,6 +186,23 @@ class Space:
             raise InvalidArchitectureError(f"{where}: {problem}." if where else f"{problem}.") from None
         return built.model_copy(update={"name": f"{self.name}-{digest(built)[:NAMED]}"})
 
+    def params_of(self, architecture: Architecture) -> dict[str, Value] | None:
+        """A setting that builds an architecture which behaves like this one, ``None`` if none was found.
+
+        Names of roles, the order of parameters and settings at their defaults may differ.
+        """
+        wanted, data = digest(architecture), architecture.to_data()
+        specs = {ref: spec.model_dump(mode="json", exclude_defaults=True) for ref, spec in architecture.specs().items()}
+        for found in islice(matching.sections(self._layers.sections, data["layers"], matching.Match()), MOST_MATCHES):
+            for whole in self._with_models(found, specs, frozenset()):
+                params = self._with_rest(whole, data)
+                try:
+                    if digest(self.build(self.complete(params))) == wanted:
+                        return self.complete(params)
+                except InvalidArchitectureError:
+                    continue
+        return None
+
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name.
 
@@ -222,6 +243,23 @@ class Space:
             except ValidationError as error:
                 text = complaint(error, self._document, self.source, lambda _: list(KEYS), "a search space")
                 raise ConfigError(text) from None
+
+    def _with_models(
+        self, found: matching.Match, specs: Mapping[str, Any], done: frozenset[str]
+    ) -> Iterator[matching.Match]:
+        """A match with the parameters of its models, which are the known architecture's."""
+        rest = [role for role in found.roles if role not in done]
+        if not rest:
+            yield found
+            return
+        spec, node = specs.get(found.roles[rest[0]], {}), self._models[rest[0]]
+        for more in (*matching.setting(node, spec, found), *matching.setting(node, spec.get("use"), found)):
+            yield from self._with_models(more, specs, done | {rest[0]})
+
+    def _with_rest(self, found: matching.Match, data: Mapping[str, Any]) -> Params:
+        for key, node in self._rest.items():
+            found = next(matching.setting(node, data.get(key), found), found)
+        return found.params
 
     def _missing(self, parameter: Parameter) -> NoReturn:
         why = f", since {parameter.when}" if parameter.when else ""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archon.architecture import Architecture
 from archon.errors import ConfigError
-from archon.source import dump_architecture, parse_architecture
+from archon.source import dump_architecture, load_architecture, parse_architecture
 from search.canonical import digest
 from search.parameters import Value
 from search.space import InvalidArchitectureError, Space
@@ -295,6 +295,28 @@ def test_a_mistake_is_named_with_its_line(layers: str, message: str) -> None:
 def test_a_document_that_is_no_space_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Space.parse(text)
+
+
+@pytest.mark.parametrize("path", sorted(SEARCHES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_setting_of_a_built_architecture_is_found_again(path: Path) -> None:
+    loaded = Space.load(path)
+    for seed in range(8):
+        built = loaded.build(loaded.random(Random(seed)))
+        params = loaded.params_of(built)
+        assert params is not None
+        assert loaded.build(params) == built
+
+
+def test_an_architecture_that_somebody_wrote_is_found_in_a_space() -> None:
+    written = load_architecture(SEARCHES.parent / "architectures" / "gsm8k" / "best-of-8-logprob.yaml")
+    params = Space.load(SEARCHES / "arithmetic.yaml").params_of(written)
+    assert params is None, "its temperature is the model's, not the layer's"
+    text = dump_architecture(written).replace("n: 8", "n: 8\n    temperature: 0.7").replace("solver", "only")
+    params = Space.load(SEARCHES / "arithmetic.yaml").params_of(parse_architecture(text))
+    assert params is not None
+    assert params["layers.0.generate.n"] == 8
+    assert params["layers.1.alternatives"] == "score"
+    assert params["layers.2.optional"] is False
 
 
 @pytest.mark.parametrize("path", sorted(SEARCHES.glob("*.yaml")), ids=lambda path: path.stem)
