@@ -61,12 +61,12 @@ class Fixed:
         self.asked: dict[str, Any] = {}
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return self._note(name, (low, high, step, log), high if self.high else low)
+        return int(self._note(name, (low, high, step, log), high if self.high else low))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        return self._note(name, (low, high, step, log), high if self.high else low)
+        return float(self._note(name, (low, high, step, log), high if self.high else low))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         return self._note(name, tuple(choices), choices[-1 if self.high else 0])
