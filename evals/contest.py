@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from archon.answers import AnswerFormat
 from archon.architecture import Architecture
 from archon.models.spec import ModelSpec
+from archon.prices import with_list_price
 from evals.benchmark import Benchmark
 from evals.graders.base import Grader, Problem
 
@@ -71,9 +72,11 @@ class ProblemSet:
         """
         spec = benchmark.judge
         if judge is not None:
+            # One reply is drawn where the card does not say otherwise, and that had better be the likeliest.
             spec = ModelSpec(use=judge, temperature=0) if spec is None else with_use(spec, judge)
+        priced = None if spec is None else with_list_price(spec)
         card = benchmark.path.read_text(encoding="utf-8")
-        given = (benchmark.grader(), benchmark.answer, spec, card, benchmark.expert_dollars)
+        given = (benchmark.grader(), benchmark.answer, priced, card, benchmark.expert_dollars)
         return cls(benchmark.name, tuple(problems), *given)
 
     @property
@@ -84,7 +87,9 @@ class ProblemSet:
     def asked_of(self, contender: Contender) -> Architecture:
         """The architecture as it answers these problems: it looks for answers the way the benchmark does."""
         answer = self.answer
-        return contender.architecture if answer is None else contender.architecture.model_copy(update={"answer": answer})
+        return (
+            contender.architecture if answer is None else contender.architecture.model_copy(update={"answer": answer})
+        )
 
 
 def with_use(spec: ModelSpec, use: str) -> ModelSpec:

@@ -16,7 +16,6 @@ from archon.models.base import Model, Request, Sampling, Tag
 from archon.models.pool import ModelPool
 from archon.models.retry import RetryPolicy
 from archon.models.stack import Stack
-from archon.prices import with_list_price
 from archon.state import Message
 from archon.store import SampleStore
 from archon.technique import Programs
@@ -91,8 +90,7 @@ class Grading:
         """
         if problems.judge is None:
             return cls(problems, sandbox, None, judged)
-        spec = with_list_price(problems.judge)
-        ledger, paid = Ledger(), Ledger()
+        spec, ledger, paid = problems.judge, Ledger(), Ledger()
         stack = Stack(ledger, paid, retry, store, None, None, observe)
         models = await stack.build({JUDGE: spec}, {} if given is None else {JUDGE: given}, pool)
         return cls(problems, sandbox, _Judge(models[JUDGE], spec.sampling, seed, ledger, paid), judged)

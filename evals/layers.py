@@ -79,7 +79,9 @@ class Layers:
             ranked = next((left for left in later if left.kind == "rank" and not left.failed), None)
             if ranked is not None:
                 places = [c["text"] for c in ranked.candidates]
-                found = [Drawn(d.text, -float(places.index(d.text) if d.text in places else len(places))) for d in found]
+                found = [
+                    Drawn(d.text, -float(places.index(d.text) if d.text in places else len(places))) for d in found
+                ]
         return found
 
 
