@@ -118,7 +118,7 @@ def _schema(arrow: Any) -> pa.Schema:
     sample = arrow.struct({"text": text, "answer": text, "score": number, "reward": number})
     spent = arrow.struct({"layer": text, "technique": text, "model": text, "totals": totals})
     failure = arrow.struct({"layer": text, "kind": text, "reason": text})
-    columns = {name: text for name in (f.name for f in fields(Record))} | {
+    columns = dict.fromkeys((f.name for f in fields(Record)), text) | {
         "repeat": whole,
         "score": number,
         "samples": arrow.list_(sample),

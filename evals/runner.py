@@ -95,14 +95,14 @@ class Desk:
 async def evaluate(
     contenders: Sequence[Contender],
     problem_sets: Sequence[ProblemSet],
-    settings: Settings = Settings(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),
     *,
     pool: ModelPool | None = None,
     models: Mapping[str, Model] | None = None,
     store: SampleStore | None = None,
     sandbox: Programs | None = None,
     done: Iterable[Record] = (),
-    desk: Desk = Desk(),  # noqa: B008 - frozen
+    desk: Desk = Desk(),
 ) -> list[Record]:
     """Ask every contender every problem, as often as is wanted, and grade the answers.
 
