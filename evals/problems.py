@@ -149,7 +149,7 @@ def _asked(card: Card, row: Row) -> tuple[tuple[Message, ...], str, tuple[str, .
         return (), turns[0], tuple(turns[1:])
     said = column(row, card.fields.question)
     if not isinstance(said, list):
-        return (), text_of(said), ()
+        return (), text_of(said).strip(), ()
     messages = [_message(turn, row, card.fields.question) for turn in _list(row, card.fields.question)]
     if messages[-1].role != "user":
         raise ConfigError(f"{row.place}: the conversation does not end with a message of the user.")

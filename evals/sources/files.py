@@ -103,7 +103,8 @@ def _json(data: bytes, path: Path) -> Iterator[Row]:
     except ValueError as error:
         raise ConfigError(f"{path}: this is not valid JSON: {error}; a JSON Lines file ends in .jsonl.") from None
     # Some published files, BIG-Bench Hard's among them, hold their rows under a key, beside remarks.
-    lists = [value] if isinstance(value, list) else [v for v in value.values() if isinstance(v, list)]
+    held = list(value.values()) if isinstance(value, dict) else [value]
+    lists = [part for part in held if isinstance(part, list)]
     if len(lists) != 1 or not all(isinstance(row, dict) for row in lists[0]):
         raise ConfigError(f"{path}: this is neither a list of JSON objects nor an object that holds one such list.")
     for number, row in enumerate(lists[0], start=1):

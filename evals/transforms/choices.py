@@ -84,6 +84,8 @@ def mixeval(row: dict[str, Any], rng: Random) -> dict[str, Any]:
 
 
 def _chosen(row: dict[str, Any], question: str, choices: Sequence[str], right: int) -> dict[str, Any]:
+    if not 0 <= right < len(choices):
+        raise ValueError(f"its answer is number {right}, counted from 0, of {len(choices)} options")
     lines = (f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
     return {
         **row,
