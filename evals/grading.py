@@ -51,7 +51,9 @@ class Grading:
     The same text on the same problem is graded once. A grader that crashes gives no score, never a zero.
     """
 
-    def __init__(self, problems: ProblemSet, sandbox: Programs, judge: _Judge | None, judged: Callable[[Judged], None]):
+    def __init__(
+        self, problems: ProblemSet, sandbox: Programs, judge: _Judge | None, judged: Callable[[Judged], None]
+    ) -> None:
         self._set = problems
         self._sandbox = sandbox
         self._judge = judge

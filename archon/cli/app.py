@@ -27,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run_command.run)
+app.command("eval")(evaluate.evaluate_architectures)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("costs")(costs.costs)
 app.command("labels")(labels.labels)

@@ -15,7 +15,8 @@ from archon.sandbox import Execution
 from archon.state import Message
 from archon.testing import ScriptedModel
 from evals.contest import Contender, ProblemSet
-from evals.graders import Grade, Grader, Math, Problem, Tools
+from evals.graders import Grade, Grader, Problem, Tools
+from evals.graders.answers import Math
 from evals.runner import Settings, evaluate
 
 RETRY = RetryPolicy(attempts=1)
@@ -40,7 +41,7 @@ class Counting(Grader):
     """Grades sums and remembers what it was asked."""
 
     kind: ClassVar[str] = "counting"
-    asked: list[str] = []
+    asked: list[str]
 
     async def grade(self, problem: Problem, text: str, tools: Tools) -> Grade:
         self.asked.append(text)

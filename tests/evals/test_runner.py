@@ -15,7 +15,8 @@ from archon.models.base import Capabilities, Request
 from archon.models.spec import ModelSpec
 from archon.store import SampleStore
 from archon.testing import ScriptedModel
-from evals.graders import Grade, Grader, Judge, Problem, Tools
+from evals.graders import Grade, Grader, Problem, Tools
+from evals.graders.judge import Judge
 from evals.grading import Judged
 from evals.records import Record
 from evals.runner import Desk
