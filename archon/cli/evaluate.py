@@ -129,7 +129,7 @@ def _problem_sets(
         try:
             sets[benchmark.name] = ProblemSet.of(benchmark, problems, judge)
         except ValidationError as error:
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            message = error.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
             raise ConfigError(f"--judge {judge}: {message}.") from None
     return list(sets.values())
 
