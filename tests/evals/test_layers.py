@@ -48,8 +48,13 @@ def test_the_first_score_is_the_reward_by_origin_then_by_text() -> None:
         left("3.fuse", ("b", "3")),
     )
     assert found == [Drawn("a", 0.1), Drawn("a", 0.2), Drawn("b", 0.9)]
-    found = pool(left("0.generate", ("a", "#0"), ("b", "#1")), left("1.fuse", ("a", "other", 0.3)))
+    found = pool(left("0.generate", ("a", "#0"), ("b", "#1")), left("1.fuse", ("a", "other", 0.3), ("c", "new", 0.4)))
     assert found == [Drawn("a", 0.3), Drawn("b", None)]
+
+
+def test_the_winner_of_a_vote_says_nothing_of_the_others() -> None:
+    found = pool(left("0.generate", ("a", "#0"), ("b", "#1")), left("1.vote", ("a", "#0", 0.67)))
+    assert found == [Drawn("a", None), Drawn("b", None)]
 
 
 def test_a_ranking_without_scores_is_a_reward_unless_it_failed() -> None:
