@@ -187,6 +187,25 @@ def test_a_judge_is_asked_and_its_cost_stands_apart(archon: Run, tmp_path: Path,
     assert [(r.problem, r.group) for r in read_jsonl(run / "records.jsonl")] == [("1", "1"), ("1/2", "1")]
 
 
+def test_the_listing_of_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).resolve().parents[1]
+    (tmp_path / "configs").symlink_to(root / "configs")
+    page = (root / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    (listing,) = [
+        text for text in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "main()" in text
+    ]
+    with serve(add) as server:
+        for name, value in (("OPENAI_API_KEY", "test"), ("OPENAI_BASE_URL", server.base_url)):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ARCHON_MODEL", "openai/test")
+        monkeypatch.chdir(tmp_path)
+        exec(compile(listing, "docs/evaluation.md", "exec"), {})
+        assert server.calls == 8 * 20 * 2
+    assert "vote-8 Accuracy(value=" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragments"),
     [
