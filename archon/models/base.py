@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, Self
 
 from archon.cost import Usage
-from archon.state import Message
+from archon.state import CANONICAL_JSON, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,14 @@ class Sampling:
     top_logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     _settings: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Settle once what every request says anew."""
         names = [f.name for f in fields(self) if f.init]
         given = {name: value for name in names if (value := getattr(self, name)) not in (None, (), {})}
         object.__setattr__(self, "_settings", given)
+        object.__setattr__(self, "_text", CANONICAL_JSON.encode(given))
 
     def override(self, **settings: Any) -> Self:
         """This sampling with every setting that is not ``None`` replaced."""
@@ -50,6 +52,10 @@ class Sampling:
     def settings(self) -> Mapping[str, Any]:
         """The parameters that were set, by name, in a stable order."""
         return self._settings
+
+    def text(self) -> str:
+        """The same as JSON text, by which the draws of one sampling are told from those of another."""
+        return self._text
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +119,9 @@ class Request:
 
     def wire_seed(self) -> int:
         """The seed to send for the first index: 31 bits, different for every conversation, stream and index."""
-        digest = hashlib.blake2b(digest_size=4)
-        for message in self.messages:
-            digest.update(f"{message.role}\x00{message.content}\x00".encode())
-        digest.update(f"{self.seed}\x00{self.stream}\x00{self.indices[0]}".encode())
-        return int.from_bytes(digest.digest(), "big") >> 1
+        said = "".join([f"{message.role}\x00{message.content}\x00" for message in self.messages])
+        material = f"{said}{self.seed}\x00{self.stream}\x00{self.indices[0]}"
+        return int.from_bytes(hashlib.blake2b(material.encode(), digest_size=4).digest(), "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
