@@ -34,7 +34,7 @@ from techniques.stepwise.posterior import log_potential
 from techniques.stepwise.search import Exhausted, Limit, Search
 from techniques.stepwise.step_best_of_n import step_best_of_n
 
-SEEDS, PROBLEMS = 60, 4
+SEEDS, PROBLEMS = 60, 3
 NOISES = (1.0, 2.0, 3.0, 5.0)
 PERSISTENCE = 0.8
 RESAMPLED = 1000
