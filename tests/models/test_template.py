@@ -50,7 +50,7 @@ PIECES = {"user": "U: {content}\n", "assistant": "A: {content}\n", "answer": "A:
 
 
 def test_a_template_is_written_by_name_or_in_pieces() -> None:
-    assert ModelSpec(use="vllm/x", template="chatml").template == TEMPLATES["chatml"]  # type: ignore[arg-type]
+    assert ModelSpec(use="vllm/x", template="chatml").template == TEMPLATES["chatml"]
     assert ModelSpec(use="vllm/x", template=PIECES).template == PIECES
     assert lay_out(PIECES, BEGUN) == "U: Be brief.\n\n2 + 2?\nA: It is\n\n"
 

@@ -131,14 +131,14 @@ def fake_endpoint(
     prefix: str = "echoes",
     logprobs: bool = True,
     stop_reason: Any = None,
-    texts: str = "missing",
+    text_route: str = "missing",
 ) -> Answer:
     """An endpoint whose habits are known, to see whether a probe finds them out."""
     if "prompt" in body:
-        if texts == "missing":
+        if text_route == "missing":
             return error(404, "no such route")
-        count = 1 if texts == "ignores n" else body.get("n", 1)
-        return Answer((" 5, 6, 7" if texts != "answers" else "1, 2, 3",) * count)
+        count = 1 if text_route == "ignores n" else body.get("n", 1)
+        return Answer((" 5, 6, 7" if text_route != "answers" else "1, 2, 3",) * count)
     messages = body["messages"]
     last = messages[-1]
     if last["role"] == "assistant":
@@ -186,11 +186,11 @@ def fake_endpoint(
             Capabilities(multiple=True, prefix="continues", prefix_style="continue_final_message"),
         ),
         ({"prefix": "mistral"}, Capabilities(multiple=True, prefix="continues", prefix_style="message_prefix")),
-        ({"prefix": "refuses", "texts": "continues"}, Capabilities(multiple=True, completions=True)),
-        ({"prefix": "refuses", "texts": "answers"}, Capabilities(multiple=True)),
-        ({"prefix": "refuses", "texts": "ignores n"}, Capabilities(multiple=True)),
+        ({"prefix": "refuses", "text_route": "continues"}, Capabilities(multiple=True, completions=True)),
+        ({"prefix": "refuses", "text_route": "answers"}, Capabilities(multiple=True)),
+        ({"prefix": "refuses", "text_route": "ignores n"}, Capabilities(multiple=True)),
         (
-            {"prefix": "refuses", "texts": "ignores n", "n": False, "logprobs": False},
+            {"prefix": "refuses", "text_route": "ignores n", "n": False, "logprobs": False},
             Capabilities(logprobs=False, completions=True),
         ),
     ],
@@ -205,7 +205,7 @@ async def test_a_probe_finds_out_what_an_endpoint_does(habits: dict[str, Any], e
 
 async def test_a_probe_lays_texts_out_by_the_template_that_it_is_given() -> None:
     template = dict(TEMPLATES["chatml"])
-    with serve(lambda body: fake_endpoint(body, texts="continues")) as server:
+    with serve(lambda body: fake_endpoint(body, text_route="continues")) as server:
         spec = ModelSpec(use="openai/test", base_url=server.base_url)
         async with ModelPool() as pool:
             found = await probe(await pool.bare_model(spec), template)
