@@ -220,7 +220,7 @@ def main() -> None:
                 spent = [f"{values.mean():,.0f}" for values in (m.tokens, m.calls, m.passes)]
                 table.add_row(f"{noise:g} ({ranked:.2f})", name, str(m.size), f"{mean:.3f} ± {half:.3f}", *spent)
         results.append({"noise": noise, **compare(measured)})
-    console = Console(width=150)
+    console = Console(width=170)
     console.print(table)
     console.print(claims(results))
     print(json.dumps(results, indent=1))
