@@ -338,10 +338,9 @@ SEARCHES = st.lists(
     st.sampled_from(
         [
             {"beam_search": {**JUDGED, "n": 4, "m": 2}},
-            {"beam_search": {**JUDGED, "n": 4, "m": 2, "steps": "ask"}},
             {"step_beam": {**JUDGED, "beams": 2, "samples": 2}},
             {"dvts": {**JUDGED, "n": 4, "m": 2, "limit": {"calls": 6}}},
-            {"step_best_of_n": {**JUDGED, "n": 2, "steps": "split"}},
+            {"step_best_of_n": {**JUDGED, "n": 2, "steps": "ask"}},
             {"particle_filter": {**JUDGED, "n": 3, "reward": {"generative": {"model": "m", "k": 2}}}},
             {"fuse": {"model": "m"}},
         ]

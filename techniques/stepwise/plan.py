@@ -28,14 +28,15 @@ def plan_of_rounds(search: Stepwise, first: tuple[int, int], later: tuple[int, i
         candidates: How many candidates it is expected to leave, which are the most it can.
 
     Returns:
-        The plan; ``None`` if the reward cannot say what it will ask.
+        The plan; ``None`` if the reward cannot say what it will ask, or answers are split, so that some steps are paid
+        for by the rounds before.
     """
     draws = math.prod(first)
     calls = search.limit.calls
     most = search.max_steps if calls is None else min(search.max_steps, math.ceil(calls / draws))
     expected = min(EXPECTED_STEPS, most)
     scoring = search.reward.for_beginnings().plan(draws)
-    if scoring is None:
+    if scoring is None or search.steps == "split":
         return None
     length = 2 + max((ask.step for ask in scoring), default=-1)
     asking = "" if search.steps in ("continue", "complete") else (search.step_prompt or STEP) + NEXT
