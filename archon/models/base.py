@@ -26,6 +26,8 @@ class Sampling:
         stop: Strings that end a completion; they are not part of its text.
         top_logprobs: How many alternatives per token to report, ``None`` for no log-probabilities.
         extra: Further request fields of this endpoint, sent as they are (``top_k``, ``reasoning_effort`` ...).
+        template: Have the endpoint continue the conversation as a text, laid out by the pieces of this chat template
+            (:mod:`archon.models.template`), instead of sending it messages.
     """
 
     temperature: float | None = None
@@ -34,6 +36,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    template: Mapping[str, str] | None = None
     _settings: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     _text: str = field(init=False, repr=False, compare=False)
 
@@ -193,6 +196,8 @@ class Capabilities:
             not supported (rejected, ignored or started over).
         prefix_style: How to ask for the continuation: as it is, with vLLM's and SGLang's request fields, or with
             Mistral's and DeepSeek's ``prefix: true`` on the message.
+        completions: Texts are continued, over the route for completions.
+        template: The model's chat template in pieces, where it is known; by it a conversation becomes such a text.
     """
 
     multiple: bool = False
@@ -203,6 +208,8 @@ class Capabilities:
     logprobs: bool = True
     prefix: PrefixSupport = "unsupported"
     prefix_style: PrefixStyle = "plain"
+    completions: bool = False
+    template: Mapping[str, str] | None = None
 
 
 class Model(Protocol):
