@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from archon.bradley_terry import strengths
 from evals.records import Record
+from evals.statistics.accuracy import Accuracy, accuracy
+from evals.statistics.bootstrap import clusters, draw, summary
+from evals.statistics.estimate import Estimate
 
 SCALE = 400 / math.log(10)
-ROUNDS = 1000
 # Where every battle was won, the most likely coefficients are infinite; this much shrinks them, and nothing else.
 RIDGE = 1e-3
 # How many battles' worth a model's result on a question counts towards one half when its difficulty is estimated.
@@ -66,42 +68,8 @@ def battles_of(records: Iterable[Record], baseline: str = "baseline") -> list[Ba
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its uncertainty.
-
-    Attributes:
-        value: The estimate.
-        low: Lower end of its 95 % interval.
-        high: Upper end of it.
-        n: Of how many battles.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class WinRate:
-    """A mean score with a standard error that knows which battles belong together.
-
-    Attributes:
-        mean: From 0 to 1; ties count half.
-        standard_error: Clustered by question; ``None`` for a single question.
-        n: Battles.
-        questions: Different questions.
-    """
-
-    mean: float
-    standard_error: float | None
-    n: int
-    questions: int
-
-
 def ratings(
-    battles: Sequence[Battle], *, anchor: float = 1000.0, prior: float = 0.1, rounds: int = ROUNDS, seed: int = 0
+    battles: Sequence[Battle], *, anchor: float = 1000.0, prior: float = 0.1, draws: int = 1000, seed: int = 0
 ) -> dict[str, Estimate]:
     """Bradley-Terry ratings on the scale of Elo: 400 points more are odds of ten to one.
 
@@ -113,7 +81,7 @@ def ratings(
         battles: At least one.
         anchor: The mean of the ratings.
         prior: The weight of that, in battles per model; above 0. The smaller, the closer to maximum likelihood.
-        rounds: Bootstrap samples.
+        draws: Bootstrap samples.
         seed: The same seed gives the same intervals.
 
     Returns:
@@ -127,48 +95,35 @@ def ratings(
     models = sorted({name for battle in battles for name in (battle.first, battle.second)})
     place = {name: index for index, name in enumerate(models)}
     count = len(models)
-    clusters = _clusters(battles)
-    # Battles of one question stay together, so a sample is a sum of one table of points per question.
-    points = np.zeros((len(clusters), count, count))
-    for index, cluster in enumerate(clusters):
-        for battle in (battles[at] for at in cluster):
-            points[index, place[battle.first], place[battle.second]] += battle.score
-            points[index, place[battle.second], place[battle.first]] += 1 - battle.score
+    first = np.array([place[battle.first] for battle in battles])
+    second = np.array([place[battle.second] for battle in battles])
+    score = np.array([battle.score for battle in battles])
 
     def fit(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        won = np.tensordot(weights, points, 1)
+        won = np.zeros((count, count))
+        np.add.at(won, (first, second), weights * score)
+        np.add.at(won, (second, first), weights * (1 - score))
         wins = {(int(i), int(j)): float(won[i, j]) for i, j in np.argwhere(won > 0)}
         at = SCALE * np.array(strengths(count, wins, prior))
         centred: NDArray[np.float64] = at - at.mean() + anchor
         return centred
 
-    value, low, high = _bootstrap(fit, len(clusters), rounds, seed)
-    fought = [sum(name in (battle.first, battle.second) for battle in battles) for name in models]
-    estimates = {
-        name: Estimate(float(value[i]), float(low[i]), float(high[i]), fought[i]) for i, name in enumerate(models)
-    }
-    return dict(sorted(estimates.items(), key=lambda item: (-item[1].value, item[0])))
+    estimates = dict(zip(models, _estimates(fit, battles, draws, seed), strict=True))
+    return _best_first(estimates)
 
 
-def win_rate(battles: Sequence[Battle], model: str) -> WinRate:
-    """The mean score of a model over its battles, whoever they were with.
-
-    The standard error is clustered by question: the root of the summed squares of each question's summed deviations,
-    divided by n (Miller 2024, arXiv:2411.00640).
+def win_rate(battles: Sequence[Battle], model: str) -> Accuracy:
+    """The mean score of a model over its battles, whoever they were with; its standard error is clustered by question.
 
     Raises:
         ValueError: The model has no battles.
     """
     own = _seen_from(battles, model)
-    scores = np.array([battle.score for battle in own])
-    clusters = _clusters(own)
-    deviations = [float((scores[cluster] - scores.mean()).sum()) for cluster in clusters]
-    error = math.sqrt(math.fsum(d * d for d in deviations)) / len(own) if len(clusters) > 1 else None
-    return WinRate(float(scores.mean()), error, len(own), len(clusters))
+    return accuracy([battle.score for battle in own], _questions(own))
 
 
 def length_controlled(
-    battles: Sequence[Battle], baseline: str, *, rounds: int = 200, seed: int = 0
+    battles: Sequence[Battle], baseline: str, *, draws: int = 200, seed: int = 0
 ) -> dict[str, Estimate]:
     """What share of battles each model would win against the baseline, were its answers as long.
 
@@ -184,7 +139,7 @@ def length_controlled(
     Args:
         battles: Those with the baseline count; their ``excess`` has to be there.
         baseline: The model that all others are compared with.
-        rounds: Bootstrap samples over questions for the intervals.
+        draws: Bootstrap samples over questions for the intervals.
         seed: The same seed gives the same intervals.
 
     Returns:
@@ -197,30 +152,23 @@ def length_controlled(
     by_model: dict[str, list[Battle]] = {}
     for battle in against:
         by_model.setdefault(battle.first, []).append(battle)
-    estimates = {name: _controlled(own, against, rounds, seed) for name, own in by_model.items()}
-    return dict(sorted(estimates.items(), key=lambda item: (-item[1].value, item[0])))
+    return _best_first({name: _controlled(own, against, draws, seed) for name, own in by_model.items()})
 
 
-def _controlled(own: Sequence[Battle], against: Sequence[Battle], rounds: int, seed: int) -> Estimate:
+def _controlled(own: Sequence[Battle], against: Sequence[Battle], draws: int, seed: int) -> Estimate:
     scores = np.array([battle.score for battle in own])
     excess = np.array([battle.excess for battle in own], dtype=float)
     spread = float(excess.std())
     length = np.tanh(excess / spread) if spread > 0 else np.zeros(len(own))
     ease = _ease(own, [battle for battle in against if battle.first != own[0].first])
-    clusters = _clusters(own)
-    cluster_of = np.empty(len(own), dtype=int)
-    for index, cluster in enumerate(clusters):
-        cluster_of[cluster] = index
     columns = np.column_stack([np.ones(len(own)), length, ease])
 
     def fit(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        of_battle = weights[cluster_of]
-        own_strength, _, of_ease = _logistic_fit(columns, scores, of_battle)
-        predicted = _logistic(own_strength + of_ease * ease)
-        return np.array([float(np.average(predicted, weights=of_battle))])
+        strength, _, of_ease = _logistic_fit(columns, scores, weights)
+        return np.array([np.average(_logistic(strength + of_ease * ease), weights=weights)])
 
-    value, low, high = _bootstrap(fit, len(clusters), rounds, seed)
-    return Estimate(float(value[0]), float(low[0]), float(high[0]), len(own))
+    (estimate,) = _estimates(fit, own, draws, seed)
+    return estimate
 
 
 def _ease(own: Sequence[Battle], others: Sequence[Battle]) -> NDArray[np.float64]:
@@ -262,26 +210,26 @@ def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.5 * (1 + np.tanh(x / 2))
 
 
-def _bootstrap(
-    fit: Callable[[NDArray[np.float64]], NDArray[np.float64]], clusters: int, rounds: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The estimate, and the 2.5th and 97.5th percentile of it over samples of clusters with replacement."""
-    rng = np.random.default_rng(seed)
-    value = fit(np.ones(clusters))
-    even = np.full(clusters, 1 / clusters)
-    drawn = np.array([fit(rng.multinomial(clusters, even).astype(float)) for _ in range(rounds)])
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    return value, low, high
-
-
-def _clusters(battles: Sequence[Battle]) -> list[list[int]]:
-    """The positions of battles by question; a battle without a question stands alone."""
-    found: dict[str, list[int]] = {}
-    for index, battle in enumerate(battles):
-        found.setdefault(battle.question or f"\0{index}", []).append(index)
-    if not found:
+def _estimates(
+    fit: Callable[[NDArray[np.float64]], NDArray[np.float64]], battles: Sequence[Battle], draws: int, seed: int
+) -> list[Estimate]:
+    """What is fitted to weighted battles, with percentile intervals over samples of whole questions."""
+    if not battles:
         raise ValueError("there are no battles to estimate anything from")
-    return list(found.values())
+    cluster = clusters(_questions(battles), len(battles))
+    drawn = draw(lambda weights: np.array([fit(row) for row in weights]), cluster, draws, seed)
+    count = int(cluster.max()) + 1
+    values = fit(np.ones(len(battles)))
+    return [summary(float(value), column, count) for value, column in zip(values, drawn.T, strict=True)]
+
+
+def _questions(battles: Sequence[Battle]) -> list[str]:
+    """The question of each battle; a battle without one stands alone."""
+    return [battle.question or f"\0{index}" for index, battle in enumerate(battles)]
+
+
+def _best_first(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    return dict(sorted(estimates.items(), key=lambda item: (-item[1].value, item[0])))
 
 
 def _turned(battle: Battle) -> Battle:
