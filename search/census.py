@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from evals.accuracy import Z95
-
 from archon.architecture import Architecture
 from archon.errors import ConfigError
 from archon.estimate import Figures, estimate
 from archon.observed import Profile
 from archon.state import Task
+from evals.statistics.accuracy import Z95
 from search.parameters import Params
 from search.rules import ARCHITECTURE, turned_down
 from search.space import InvalidArchitectureError, Space
