@@ -13,7 +13,20 @@ from typing import Any
 
 import typer
 
-from archon.cli import benchmarks, cache, costs, demo, describe, estimate, evaluate, importer, labels, models, say
+from archon.cli import (
+    benchmarks,
+    cache,
+    costs,
+    demo,
+    describe,
+    estimate,
+    evaluate,
+    importer,
+    labels,
+    models,
+    report,
+    say,
+)
 from archon.cli import run as run_command
 from archon.cli import tree as tree_command
 from archon.errors import ArchonError, ConfigError, ConfigWarning
@@ -30,6 +43,7 @@ app.command("run")(run_command.run)
 app.command("eval")(evaluate.evaluate_architectures)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("costs")(costs.costs)
+app.command("report")(report.report)
 app.command("labels")(labels.labels)
 app.command("tree")(tree_command.tree)
 app.command("validate")(describe.validate)
