@@ -83,6 +83,8 @@ def _claim(kind: str, new: Table, base: Table, unit: Unit) -> dict[str, Any]:
 
 
 def _pays(value: float, low: float, high: float) -> str:
+    if math.isnan(value):
+        return "Neither got anything right, so that their costs of pass do not compare."
     shown = f"{_times(value)} that of the single sample ({_times(low)} to {_times(high)})"
     if high < 1:
         return f"It lowers the cost of pass: it is {shown}."
@@ -98,7 +100,7 @@ def _times(value: float) -> str:
 def _ratio(new: Table, base: Table, unit: Unit) -> tuple[float, float, float]:
     """The cost of pass of one over that of the other, with the same problems drawn for both.
 
-    Where neither gets anything right they are counted as equal.
+    Resamples in which neither gets anything right count as equal; ``nan`` if it is so for all problems.
     """
     columns = [new.mean_costs(unit), new.mean_scores, base.mean_costs(unit), base.mean_scores]
     values = np.column_stack(columns)
@@ -108,4 +110,6 @@ def _ratio(new: Table, base: Table, unit: Unit) -> tuple[float, float, float]:
     measured = np.isfinite(second) & (second > 0)
     quotient = np.where(measured, first / np.where(measured, second, 1), np.where(np.isinf(second), 0.0, math.inf))
     quotient = np.where(neither, 1.0, quotient)
+    if neither[0]:
+        return math.nan, 0.0, math.inf
     return (float(quotient[0]), *ends(quotient[1:], 0.025, 0.975))

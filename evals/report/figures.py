@@ -52,7 +52,7 @@ def cost_of_pass(benchmark: Data, colours: Colours, name: str) -> Markup | None:
         return None
     finite = [v for r in rows for v in (r["cost_of_pass"][k] for k in ("low", "value", "high")) if v is not None]
     values = [r["cost_of_pass"]["value"] or r["cost_of_pass"]["low"] for r in rows]
-    height, start, end = TOP + 44 * len(rows), 12, WIDTH - 70
+    height, start, end = TOP + 44 * len(rows), 12, WIDTH - 100
     log = max(values) / min(values) > 30
     x = logarithmic(min(finite), max(finite), start, end) if log else linear(0, max(finite), start, end)
     bars = [_bar(r, x, TOP + 44 * i, unit, colours[r["architecture"]]) for i, r in enumerate(rows)]
@@ -216,7 +216,7 @@ def _stairs(points: Sequence[tuple[float, float]], end: float) -> str:
 
 def _bar(row: Data, x: Scale, top: float, unit: Data, colour: int) -> Markup:
     found = row["cost_of_pass"]
-    value, edge = found["value"], WIDTH - 64
+    value, edge = found["value"], WIDTH - 92
     middle = top + 29
     shown, between = words.cost_of_pass(found, unit)
     tip = f"{row['architecture']}: {shown} ({between})"

@@ -141,16 +141,20 @@ def _benchmark(benchmark: Data, number: int, report: Data, colours: Mapping[str,
     drawn = [
         _with_caption(
             figures.frontier(benchmark, colours, f"frontier-{number}"),
+            "Accuracy and cost",
             "Accuracy against cost per answer, with 95 % intervals. The line joins what no other beats in both; hollow "
             "marks are beaten.",
         ),
         _with_caption(
             figures.cost_of_pass(benchmark, colours, f"pass-{number}"),
+            "Cost of pass",
             "What a right answer costs, with 95 % intervals. An open bar begins at the least it may cost where nothing "
             "was right; an arrow has no upper bound.",
         ),
         *(
-            _with_caption(figures.curves(benchmark, protocol, colours, f"curve-{number}-{place}"), CAPTIONS[protocol])
+            _with_caption(
+                figures.curves(benchmark, protocol, colours, f"curve-{number}-{place}"), protocol, CAPTIONS[protocol]
+            )
             for place, protocol in enumerate(PROTOCOLS.values())
         ),
     ]
@@ -179,8 +183,8 @@ CAPTIONS = {
 }
 
 
-def _with_caption(figure: Markup | None, caption: str) -> Markup | None:
-    return None if figure is None else el("figure", figure, el("figcaption", caption))
+def _with_caption(figure: Markup | None, title: str, caption: str) -> Markup | None:
+    return None if figure is None else el("figure", el("figcaption", el("b", title), caption), figure)
 
 
 def _titled(title: str, content: Markup | None) -> Markup | None:

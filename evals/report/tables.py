@@ -28,11 +28,11 @@ def table(caption: str, heads: Sequence[tuple[str, str]], rows: Iterable[Markup]
     return el("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
-def cell(main: str, below: str = "", sort: float | str | None = None, *, text: bool = False) -> Markup:
+def cell(main: str, below: str = "", sort: float | str | None = None, *, class_: str | None = None) -> Markup:
     """A cell with a line and a smaller one below it; ``sort`` is what the column is sorted by."""
     second = el("small", below) if below else None
     return el("td", main, second, data_sort=repr(sort) if isinstance(sort, float) else sort,
-              class_="text" if text else None)  # fmt: skip
+              class_=class_)  # fmt: skip
 
 
 def results(report: Data, colours: Mapping[str, int]) -> Markup:
@@ -71,13 +71,13 @@ def _result(result: Data, benchmark: Data, colours: Mapping[str, int], *, severa
     infinite = pass_cost is not None and pass_cost["value"] is None
     return [
         el("th", swatch(colours[name]), name, scope="row", class_="text"),
-        *([cell(benchmark["name"], text=True)] if several else []),
+        *([cell(benchmark["name"], class_="text")] if several else []),
         cell(
             words.accuracy(right),
             "" if right is None else words.interval(right),
             -1.0 if right is None else right["value"],
         ),
-        cell(*_counts(result), float(right["n"]) if right else 0.0),
+        cell(*_counts(result), float(right["n"]) if right else 0.0, class_="wrap"),
         cell(words.number(result["calls"]), words.count_of(result["samples"], "sample"), float(result["calls"])),
         cell(
             words.number(result["tokens"]),
@@ -89,7 +89,7 @@ def _result(result: Data, benchmark: Data, colours: Mapping[str, int], *, severa
             float(result["attributed"]["dollars"] or 0.0),
         ),
         cell(
-            words.number(result["seconds"]), f"endpoints: {words.number(result['endpoint_seconds'])}",
+            words.number(result["seconds"]), f"endpoint: {words.number(result['endpoint_seconds'])}",
             float(result["seconds"]),
         ),
         cell(shown, between, 1e300 if infinite else float(pass_cost["value"]) if pass_cost else -1.0),
@@ -137,8 +137,8 @@ def layers(benchmark: Data) -> Markup | None:
             el(
                 "tr",
                 el("th", row["architecture"], scope="row", class_="text"),
-                cell(row["layer"], text=True),
-                cell(", ".join(row["models"]) or "none asked", text=True),
+                cell(row["layer"], class_="text"),
+                cell(", ".join(row["models"]) or "none asked", class_="text"),
                 cell(words.number(row["calls"]), sort=float(row["calls"])),
                 cell(words.number(row["tokens"]), sort=float(row["tokens"])),
                 cell(words.amount(row["cost"], unit) if row["calls"] else "", sort=float(row["cost"])),
