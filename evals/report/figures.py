@@ -12,7 +12,8 @@ from evals.report.scales import Scale, linear, logarithmic
 
 WIDTH, HEIGHT = 520, 340
 LEFT, RIGHT, TOP, BOTTOM = 56, 18, 14, 50
-_LINE = 15
+# About how wide a character of a label is.
+_CHARACTER = 7.4
 Data = Mapping[str, Any]
 Colours = Mapping[str, int]
 
@@ -188,19 +189,24 @@ def _symbol(cx: float, cy: float, colour: int, kind: str) -> Markup:
 
 
 def _labels(places: Sequence[tuple[float, float, str]]) -> Markup:
-    """Names beside their points, moved down where they would lie on one another."""
-    taken: list[tuple[float, float, float]] = []
+    """Names beside their points, each where it lies on the fewest other names and points."""
+    boxes = [(x - 6, y - 6, x + 6, y + 6) for x, y, _ in places]
     drawn = []
     for x, y, text in sorted(places, key=lambda place: (place[1], place[0])):
-        wide = 7.2 * len(text)
-        left = x + 9 + wide > WIDTH - 4
-        start = max(2.0, x - 9 - wide) if left else x + 9
-        place = y - 7
-        while any(abs(place - other) < _LINE and start < right and a < start + wide for a, right, other in taken):
-            place += 3
-        taken.append((start, start + wide, place))
-        drawn.append(el("text", text, x=start, y=place, class_="label"))
+        wide = _CHARACTER * len(text)
+        around = [(x + a, y + b) for b in (-6, 17, -21, 32, -36) for a in (8, -8 - wide, -wide / 2)]
+        choices = [(min(max(a, 2.0), WIDTH - 2 - wide), min(b, HEIGHT - BOTTOM - 3)) for a, b in around]
+        taken = [(a, b - 11, a + wide, b + 3) for a, b in choices]
+        best = min(range(len(choices)), key=lambda i: (sum(_overlap(taken[i], box) for box in boxes), i))
+        boxes.append(taken[best])
+        drawn.append(el("text", text, x=choices[best][0], y=choices[best][1], class_="label"))
     return join(*drawn)
+
+
+def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    wide = min(first[2], second[2]) - max(first[0], second[0])
+    high = min(first[3], second[3]) - max(first[1], second[1])
+    return max(0.0, wide) * max(0.0, high)
 
 
 def _stairs(points: Sequence[tuple[float, float]], end: float) -> str:

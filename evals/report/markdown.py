@@ -87,7 +87,7 @@ def _result(result: Data, unit: Data) -> tuple[str, ...]:
         words.number(result["tokens"]),
         words.dollars(result["attributed"]),
         words.paid(result["paid"]),
-        words.number(result["seconds"]),
+        words.seconds(result["seconds"]),
         *words.cost_of_pass(result["cost_of_pass"], unit),
     )
 

@@ -15,7 +15,7 @@ class Markup(str):
 
 
 def el(name: str, /, *children: str | Markup | None, **attributes: Any) -> Markup:
-    """An element; ``None`` is left out, and attributes are written ``class_`` for ``class``, ``aria_label`` and so on."""
+    """An element; ``None`` is left out, and attributes are written ``class_`` or ``aria_label``."""
     written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
     if name in _VOID:
         inner = join(*children)

@@ -91,7 +91,7 @@ def _answer(answer: Data) -> Markup:
     cost = "no price" if answer["dollars"] is None else words.money(answer["dollars"])
     spent = (
         f"{words.count(answer['calls'], 'call')}, {words.count(answer['tokens'], 'token')}, {cost}, "
-        f"{words.number(answer['seconds'])} s"
+        f"{words.seconds(answer['seconds'])} s"
     )
     grade = _grade(answer) + ("" if answer["score"] in (None, 0, 1) else f" ({words.number(answer['score'])})")
     notes = [part for part in (answer["status"] if answer["status"] != "done" else "", answer["reason"]) if part]
@@ -144,7 +144,7 @@ def _layers(answer: Data) -> Markup | None:
         el(
             "li",
             f"{layer['layer']} with {layer['model']}: {words.count(layer['calls'], 'call')}, "
-            f"{words.count(layer['tokens'], 'token')}, {words.number(layer['seconds'])} s",
+            f"{words.count(layer['tokens'], 'token')}, {words.seconds(layer['seconds'])} s",
         )
         for layer in answer["layers"]
     ]

@@ -9,14 +9,16 @@ from evals.report import figures, words
 from evals.report.markup import Markup, el, join
 
 Data = Mapping[str, Any]
+# Columns of words, which begin on the left; numbers end on the right.
+_WORDS = ("architecture", "benchmark", "layer", "model", "first − second")
 
 
 def table(caption: str, heads: Sequence[tuple[str, str]], rows: Iterable[Markup], *, sortable: bool = True) -> Markup:
     """A table that scrolls by itself on a narrow screen. Each head has its words and an explanation."""
     cells = [
         el("th", el("button", head, type="button", title=why or None) if sortable else head, scope="col",
-           class_="text" if place == 0 else None)
-        for place, (head, why) in enumerate(heads)
+           class_="text" if head in _WORDS else None)
+        for head, why in heads
     ]  # fmt: skip
     inner = el(
         "table",
@@ -89,7 +91,7 @@ def _result(result: Data, benchmark: Data, colours: Mapping[str, int], *, severa
             float(result["attributed"]["dollars"] or 0.0),
         ),
         cell(
-            words.number(result["seconds"]), f"endpoint: {words.number(result['endpoint_seconds'])}",
+            words.seconds(result["seconds"]), f"endpoint: {words.number(result['endpoint_seconds'])}",
             float(result["seconds"]),
         ),
         cell(shown, between, 1e300 if infinite else float(pass_cost["value"]) if pass_cost else -1.0),

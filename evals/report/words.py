@@ -95,6 +95,11 @@ def cost_of_pass(data: Data | None, unit: Data) -> tuple[str, str]:
     return amount(data["value"], unit), interval(data, unit)
 
 
+def seconds(value: float) -> str:
+    """Seconds; less than a millisecond is the sample store's, and not worth digits."""
+    return "< 0.001" if 0 < value < 0.001 else number(value)
+
+
 def p_value(value: float) -> str:
     """A p value."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
