@@ -34,5 +34,5 @@ def cost(dollars: float, tokens: int = 0, unpriced: int = 0) -> Totals:
 
 def samples(scores: list[float | None], rewards: list[float] | None = None) -> tuple[Sample, ...]:
     """A pool in which samples with the same grade agree."""
-    given = rewards or [None] * len(scores)
+    given: list[float] | list[None] = rewards or [None] * len(scores)
     return tuple(Sample(str(s), str(s), s, r) for s, r in zip(scores, given, strict=True))

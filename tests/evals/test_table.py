@@ -61,9 +61,9 @@ def test_common_problems_in_one_order() -> None:
         one.only(["7"])
 
 
-def test_a_hundred_thousand_records_take_seconds() -> None:
+def test_many_records_take_little_time() -> None:
     rng = np.random.default_rng(0)
-    scores, costs = (rng.random(100_000) < 0.6).astype(float), rng.random(100_000)
+    scores, costs = (rng.random(20_000) < 0.6).astype(float), rng.random(20_000)
     rows = [
         record(str(i // 8), score, i % 8, attributed=cost(price), seconds=price)
         for i, (score, price) in enumerate(zip(scores.tolist(), costs.tolist(), strict=True))
@@ -76,7 +76,7 @@ def test_a_hundred_thousand_records_take_seconds() -> None:
     of_task(table, SECONDS, draws=100)
     least = frontier({"a": table}, SECONDS, expert=100.0, draws=100)
     took = time.process_time() - started
-    assert measured.n == table.n == 12_500
+    assert measured.n == table.n == 2_500
     assert whole.value == pytest.approx(costs.mean() / scores.mean())
     assert least.low <= least.value <= least.high
-    assert took < 15
+    assert took < 5

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evals.statistics.ladder import ladder
 from evals.statistics.multiple import benjamini_hochberg, holm
 from evals.statistics.paired import mcnemar, paired, sign_flip
 from evals.statistics.power import Components, components, problems_needed, smallest_gap
@@ -129,3 +130,9 @@ def test_components_of_a_pilot() -> None:
     assert found.between == pytest.approx(float(np.var(easy - np.clip(easy - 0.1, 0, 1))), abs=0.01)
     with pytest.raises(ValueError, match="two repeats"):
         components([[1], [0]], [[1, 0], [0, 1]])
+
+
+def test_the_ladder_tells_only_of_gains() -> None:
+    assert ladder([0.60, 0.61, 0.64, 0.63, 0.70], 0.03) == pytest.approx([0.60, 0.60, 0.63, 0.63, 0.69])
+    with pytest.raises(ValueError, match="step above 0"):
+        ladder([0.5], 0)

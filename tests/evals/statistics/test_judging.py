@@ -108,7 +108,7 @@ RUNS = [
 
 
 def test_protocols_over_repetitions() -> None:
-    at_three = {name: of_n(RUNS, name, [3])["a"][0].value for name in ("average", "best", "worst", "majority")}  # type: ignore[arg-type]
+    at_three = {name: of_n(RUNS, name, [3])["a"][0].value for name in ("average", "best", "worst", "majority")}
     assert at_three == pytest.approx({"average": 0.5, "best": 1, "worst": 0, "majority": (1 + 1 / 3) / 2})
     best = of_n(RUNS, "best")["a"]
     assert [(point.k, point.n) for point in best] == [(1, 2), (2, 2), (3, 2)]

@@ -28,7 +28,7 @@ def test_the_power_law_and_its_recovery() -> None:
     expected = [0.0820849986, 0.3696243991, 0.6728564316, 0.8540723788, 0.9391339476]
     assert law.at(TENS) == pytest.approx(expected, abs=1e-9)
     for method in ("ols", "nls"):
-        found = fit_power_law([*TENS, 10**6], [*law.at(TENS), 1.0], method=method)  # type: ignore[arg-type]
+        found = fit_power_law([*TENS, 10**6], [*law.at(TENS), 1.0], method=method)
         assert found.a == pytest.approx(-2.5, abs=1e-9)
         assert found.b == pytest.approx(0.4, abs=1e-9)
 
