@@ -14,6 +14,7 @@ from evals.economics.pareto import pareto
 from evals.records import Record
 from evals.report.claims import claims
 from evals.report.layers import layers
+from evals.report.numbers import draws_for
 from evals.report.reading import reading
 from evals.report.scaling import curves
 from evals.report.settings import Settings
@@ -114,7 +115,9 @@ def _result(group: Group, unit: Unit, diagnosis: Diagnosis) -> dict[str, Any]:
         "seconds": sum(record.seconds for record in records) / n,
         "endpoint_seconds": attributed.seconds / n,
         "cost_of_pass": _cost_of_pass(pooled(table, unit)) if table.runs else None,
-        "cost_of_pass_by_problem": _cost_of_pass(of_task(table, unit)) if table.runs else None,
+        "cost_of_pass_by_problem": _cost_of_pass(of_task(table, unit, draws=min(500, draws_for(table.n))))
+        if table.runs
+        else None,
         "diagnosis": {"kind": diagnosis.kind, "sentence": diagnosis.sentence} if table.runs else _not_graded(group),
     }
 
@@ -171,7 +174,7 @@ def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
             "efficient": point.efficient,
             "probability": point.probability,
         }
-        for point in pareto(tables, [unit])
+        for point in pareto(tables, [unit], draws=draws_for(next(iter(tables.values())).n))
         for cost in point.costs.values()
     ]
 

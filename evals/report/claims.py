@@ -14,13 +14,13 @@ import numpy as np
 from evals.economics.cost_of_pass import problem_weights, ratio
 from evals.economics.marginal import marginal
 from evals.records import Record
+from evals.report.numbers import draws_for
 from evals.report.settings import Settings
 from evals.statistics.bootstrap import ends
 from evals.table import Table, Unit
 
 VOTING = {"vote", "self_consistency"}
 REFINEMENT = {"self_refine", "reflect"}
-_DRAWS = 2000
 
 
 def claims(
@@ -64,7 +64,7 @@ def _is_single(records: Sequence[Record], settings: Settings, name: str) -> bool
 
 
 def _claim(kind: str, new: Table, base: Table, unit: Unit) -> dict[str, Any]:
-    found = marginal(new, base, unit)
+    found = marginal(new, base, unit, draws=draws_for(new.n))
     value, low, high = _ratio(new, base, unit)
     return {
         "kind": kind,
@@ -104,7 +104,7 @@ def _ratio(new: Table, base: Table, unit: Unit) -> tuple[float, float, float]:
     """
     columns = [new.mean_costs(unit), new.mean_scores, base.mean_costs(unit), base.mean_scores]
     values = np.column_stack(columns)
-    sums = np.concatenate((values.sum(axis=0)[None], problem_weights(new, _DRAWS, 0) @ values))
+    sums = np.concatenate((values.sum(axis=0)[None], problem_weights(new, draws_for(new.n), 0) @ values))
     first, second = ratio(sums[:, 0], sums[:, 1]), ratio(sums[:, 2], sums[:, 3])
     neither = np.isinf(first) & np.isinf(second)
     measured = np.isfinite(second) & (second > 0)

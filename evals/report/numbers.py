@@ -8,6 +8,11 @@ from typing import Any
 DIGITS = 6
 
 
+def draws_for(problems: int) -> int:
+    """How many resamples of problems an interval rests on: fewer where there are thousands and it is narrow anyway."""
+    return min(2000, max(200, 2_000_000 // max(problems, 1)))
+
+
 def settled(data: Any) -> Any:
     """The data with every number rounded to six significant digits; what is infinite or unknown is ``None``.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evals.records import Record
+from evals.report.numbers import draws_for
 from evals.statistics.curves import Protocol, curve, powers
 from evals.statistics.pools import Pool, merged, pools_of
 
@@ -36,7 +37,7 @@ def curves(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
             "left_out": left_out,
             "points": [
                 {"k": point.k, "value": point.value, "low": point.low, "high": point.high, "n": point.n}
-                for point in curve(flat, protocol, powers(usual), groups=clusters)
+                for point in curve(flat, protocol, powers(usual), groups=clusters, draws=draws_for(len(flat)))
             ],
         }
         for protocol in PROTOCOLS
