@@ -34,9 +34,9 @@ def layers(
             techniques.setdefault(number, {})[spent.technique] = None
             models.setdefault(number, {})[spent.model] = None
             totals.setdefault(number, []).append(spent.totals)
-    for number, kinds in enumerate(settings.contender(name).layers):
+    for place, kinds in enumerate(settings.contender(name).layers):
         # A layer that asks no model, such as a vote, costs nothing and is one all the same.
-        techniques[str(number)] = dict.fromkeys(kinds)
+        techniques[str(place)] = dict.fromkeys(kinds)
     costs = {number: math.fsum(_cost(part, unit) for part in parts) for number, parts in totals.items()}
     everything = math.fsum(costs.values())
     lifts = {

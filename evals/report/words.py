@@ -35,7 +35,7 @@ def money(value: float) -> str:
 
 def short(unit: Data) -> str:
     """A unit as it stands behind a number."""
-    return {"USD": "USD", "endpoint seconds": "s", "tokens": "tokens"}.get(unit["name"], unit["name"])
+    return "s" if unit["name"] == "endpoint seconds" else str(unit["name"])
 
 
 def unit_in_words(unit: Data) -> str:

@@ -1,4 +1,4 @@
-"""Reports: the same bytes from the same records, nothing a model wrote taken for markup, and no number out of thin air."""
+"""Reports: the same bytes from the same records, no model's text taken for markup, no number out of thin air."""
 
 from __future__ import annotations
 
