@@ -112,7 +112,9 @@ def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_pat
         architectures(tmp_path, server)
         command = [sys.executable, "-c", "from archon.cli import main; main()", "eval", "vote-3.yaml"]
         command += ["-b", "two-digit-addition", "--limit", "8", "--repeats", "2"]
-        process = subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ), stderr=subprocess.DEVNULL)
+        # The checkout that is tested, whatever else is installed.
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
         while server.calls < answered + 8:
             assert process.poll() is None
             time.sleep(0.02)
@@ -178,7 +180,30 @@ def test_a_judge_is_asked_and_its_cost_stands_apart(archon: Run, tmp_path: Path,
     directory.close()
     judge = directory.problem_sets[0].judge
     assert judge is not None and judge.use == "openai/rater" and judge.max_tokens == 2048
+    directory = EvalDirectory.resume(run)
+    directory.close()
+    judge = directory.problem_sets[0].judge
+    assert judge is not None and (judge.use, judge.max_tokens) == ("openai/rater", 2048)
     assert [(r.problem, r.group) for r in read_jsonl(run / "records.jsonl")] == [("1", "1"), ("1/2", "1")]
+
+
+def test_the_listing_of_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).resolve().parents[1]
+    (tmp_path / "configs").symlink_to(root / "configs")
+    page = (root / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    (listing,) = [
+        text for text in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "main()" in text
+    ]
+    with serve(add) as server:
+        for name, value in (("OPENAI_API_KEY", "test"), ("OPENAI_BASE_URL", server.base_url)):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ARCHON_MODEL", "openai/test")
+        monkeypatch.chdir(tmp_path)
+        exec(compile(listing, "docs/evaluation.md", "exec"), {})
+        assert server.calls == 8 * 20 * 2
+    assert "vote-8 Accuracy(value=" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from archon.cli import (
     say,
 )
 from archon.cli import run as run_command
+from archon.cli import search as search_command
 from archon.cli import tree as tree_command
 from archon.errors import ArchonError, ConfigError, ConfigWarning
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("eval")(evaluate.evaluate_architectures)
 app.command("estimate")(estimate.estimate_architectures)
+app.command("search")(search_command.search)
 app.command("costs")(costs.costs)
 app.command("report")(report.report)
 app.command("labels")(labels.labels)
