@@ -87,7 +87,7 @@ def _all_right(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diag
 def _without_pools(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diagnosis:
     shown = _shown(measured)
     if measured.high < 1 - _MARGIN:
-        sentence = f"A generation problem: accuracy is {shown}, and there was no pool to choose from."
+        sentence = f"A generation problem: accuracy is {shown}, and no pool to choose from was recorded."
         return Diagnosis(name, "generation", sentence, numbers)
     return Diagnosis(name, "too few", f"Too few problems to tell: accuracy is {shown}.", numbers)
 
