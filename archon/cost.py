@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -153,7 +151,24 @@ NOTHING = Totals()
 
 def together(parts: Sequence[Totals]) -> Totals:
     """The sum of totals."""
-    return reduce(add, parts) if parts else NOTHING
+    if not parts:
+        return NOTHING
+    usages = [part.usage for part in parts]
+    return Totals(
+        sum([part.calls for part in parts]),
+        sum([part.samples for part in parts]),
+        sum([part.failed for part in parts]),
+        Usage(
+            sum([usage.prompt for usage in usages]),
+            sum([usage.cached for usage in usages]),
+            sum([usage.completion for usage in usages]),
+            sum([usage.reasoning for usage in usages]),
+        ),
+        sum([part.dollars for part in parts]),
+        sum([part.unpriced for part in parts]),
+        sum([part.uncertain for part in parts]),
+        sum([part.seconds for part in parts]),
+    )
 
 
 class _Sum:

@@ -9,7 +9,7 @@ from typing import Literal
 from evals.records import Record
 from evals.statistics.accuracy import Accuracy, accuracy_over_repeats, support
 from evals.statistics.judging import Gap, gap, within_auc
-from evals.statistics.pools import Pool, pools_of
+from evals.statistics.pools import Pool, pool_of
 
 Kind = Literal["grader", "too few", "judge", "selection", "generation", "unrecorded", "sound"]
 
@@ -37,21 +37,27 @@ class Diagnosis:
     numbers: Mapping[str, float]
 
 
-def diagnose(records: Iterable[Record]) -> dict[str, Diagnosis]:
-    """A diagnosis of each architecture; it claims only what an interval supports."""
-    by_name: dict[str, list[Record]] = {}
-    for record in records:
-        by_name.setdefault(record.architecture, []).append(record)
+def diagnose(records: Iterable[Record], pools: Iterable[Pool | None] | None = None) -> dict[str, Diagnosis]:
+    """A diagnosis of each architecture; it claims only what an interval supports.
+
+    Args:
+        records: Of one benchmark.
+        pools: What each record chose from, for those who have them already.
+    """
+    records = list(records)
+    by_name: dict[str, list[tuple[Record, Pool | None]]] = {}
+    for record, pool in zip(records, map(pool_of, records) if pools is None else pools, strict=True):
+        by_name.setdefault(record.architecture, []).append((record, pool))
     return {name: _diagnose(name, rows) for name, rows in by_name.items()}
 
 
-def _diagnose(name: str, records: Sequence[Record]) -> Diagnosis:
-    graded = [record for record in records if record.score is not None]
-    crashed = len(records) - len(graded)
-    numbers: dict[str, float] = {"runs": len(records), "ungraded": crashed}
-    if crashed > _MARGIN * len(records):
+def _diagnose(name: str, rows: Sequence[tuple[Record, Pool | None]]) -> Diagnosis:
+    graded = [record for record, _ in rows if record.score is not None]
+    crashed = len(rows) - len(graded)
+    numbers: dict[str, float] = {"runs": len(rows), "ungraded": crashed}
+    if crashed > _MARGIN * len(rows):
         sentence = (
-            f"The grader crashed on {crashed} of {len(records)} runs, so that what the other {len(graded)} say may not "
+            f"The grader crashed on {crashed} of {len(rows)} runs, so that what the other {len(graded)} say may not "
             "hold for all: mend the grader first."
         )
         return Diagnosis(name, "grader", sentence, numbers)
@@ -60,12 +66,15 @@ def _diagnose(name: str, records: Sequence[Record]) -> Diagnosis:
     numbers |= {"problems": measured.n, "accuracy": measured.value, "low": measured.low, "high": measured.high}
     if all(score == 1 for runs in scores for score in runs):
         return _all_right(name, measured, numbers)
-    chosen = [record for record in graded if sum(sample.score is not None for sample in record.samples) > 1]
+    chosen = [(r, pool) for r, pool in rows if r.score is not None and pool is not None and pool.n > 1]
     if not chosen:
         return _without_pools(name, measured, numbers)
-    pools = pools_of(chosen)[name]
-    selected, clusters = _scores(chosen)
-    return _with_pools(name, list(pools.values()), gap(list(pools.values()), selected, clusters), clusters, numbers)
+    by_problem: dict[str, list[Pool]] = {}
+    for record, pool in chosen:
+        by_problem.setdefault(record.problem, []).append(pool)
+    pools = list(by_problem.values())
+    selected, clusters = _scores([record for record, _ in chosen])
+    return _with_pools(name, pools, gap(pools, selected, clusters), clusters, numbers)
 
 
 def _scores(records: Sequence[Record]) -> tuple[list[list[float]], list[str]]:

@@ -131,11 +131,22 @@ class Record:
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_row`."""
         values = dict(row)
-        values["samples"] = tuple(Sample(**sample) for sample in row["samples"])
-        values["attributed"] = totals_from_data(row["attributed"])
-        values["paid"] = totals_from_data(row["paid"])
+        # Often all that was attributed was paid, and one layer spent it all: then the totals are one object.
+        attributed = row["attributed"]
+        totals = totals_from_data(attributed)
+        values["samples"] = tuple([Sample(s["text"], s["answer"], s["score"], s["reward"]) for s in row["samples"]])
+        values["attributed"] = totals
+        values["paid"] = totals if row["paid"] == attributed else totals_from_data(row["paid"])
         values["spent"] = tuple(
-            Spent(s["layer"], s["technique"], s["model"], totals_from_data(s["totals"])) for s in row["spent"]
+            [
+                Spent(
+                    s["layer"],
+                    s["technique"],
+                    s["model"],
+                    totals if s["totals"] == attributed else totals_from_data(s["totals"]),
+                )
+                for s in row["spent"]
+            ]
         )
-        values["failures"] = tuple((layer, kind, reason) for layer, kind, reason in row["failures"])
+        values["failures"] = tuple([(layer, kind, reason) for layer, kind, reason in row["failures"]])
         return cls(**values)

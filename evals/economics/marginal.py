@@ -64,7 +64,7 @@ def marginal(new: Table, base: Table, unit: Unit, *, draws: int = 2000, seed: in
         ValueError: The two differ in problems, or a cost is not known.
     """
     same_problems((new, base))
-    accuracy = paired(new.by_problem(), base.by_problem(), new.groups)
+    accuracy = paired(new.mean_scores[:, None], base.mean_scores[:, None], new.groups)
     gained, paid, cost = _drawn(new, base, unit, draws, seed)
     prices = _price(paid, gained)
     value = float(_price(np.array([cost.value]), np.array([accuracy.value]))[0])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evals.economics.cost_of_pass import problem_weights
-from evals.statistics.accuracy import Accuracy, accuracy_over_repeats
+from evals.statistics.accuracy import Accuracy, accuracy_of_means
 from evals.statistics.bootstrap import summary
 from evals.statistics.estimate import Estimate
 from evals.table import Table, Unit, same_problems
@@ -91,7 +91,7 @@ def pareto(
         costs = {
             unit: summary(float(-measured[m, d]), -drawn[:, m, d], table.n) for d, unit in enumerate(units, start=1)
         }
-        scored = accuracy_over_repeats(table.by_problem(), table.groups)
+        scored = accuracy_of_means(table.mean_scores, table.runs, table.groups)
         beaten = {names[i]: float(often[i, m]) for i in range(len(names)) if often[i, m] > 0}
         points.append(ParetoPoint(name, scored, costs, bool(now[m]), float(free[m]), beaten))
     return points

@@ -27,8 +27,9 @@ def analyse(records: Sequence[Record], settings: Settings) -> dict[str, Any]:
     names = _order((record.architecture for record in records), (c.name for c in settings.contenders))
     benchmarks = _order((record.benchmark for record in records), settings.benchmarks)
     place = {name: index for index, name in enumerate(names)}
-    keys = {problem: natural(problem) for problem in {record.problem for record in records}}
-    rows = sorted(records, key=lambda r: (place[r.architecture], keys[r.problem], r.problem, r.repeat))
+    problems = sorted({record.problem for record in records}, key=lambda problem: (natural(problem), problem))
+    rank = {problem: index for index, problem in enumerate(problems)}
+    rows = sorted(records, key=lambda r: (place[r.architecture], rank[r.problem], r.repeat))
     by_benchmark: dict[str, list[Record]] = {name: [] for name in benchmarks}
     for record in rows:
         by_benchmark[record.benchmark].append(record)

@@ -18,9 +18,10 @@ from evals.report.numbers import draws_for
 from evals.report.reading import reading
 from evals.report.scaling import curves
 from evals.report.settings import Settings
-from evals.statistics.accuracy import accuracy_over_repeats
+from evals.statistics.accuracy import accuracy_of_means
 from evals.statistics.multiple import holm
 from evals.statistics.paired import paired
+from evals.statistics.pools import Pool, pool_of
 from evals.summary import ENDPOINT_SECONDS
 from evals.table import TOKENS, Table, Unit, common, dollars, tabulate
 
@@ -35,12 +36,14 @@ class Group:
     Attributes:
         name: Of the architecture.
         records: All of them.
+        pools: What each of them chose from.
         table: The graded ones.
         whole: Whether no layer was taken out of it.
     """
 
     name: str
     records: Sequence[Record]
+    pools: Sequence[Pool | None]
     table: Table
     whole: bool
 
@@ -49,12 +52,15 @@ def of_benchmark(name: str, records: Sequence[Record], settings: Settings) -> di
     """Everything about one benchmark; ``records`` come in the order of architectures, then problems."""
     more = {ENDPOINT_SECONDS: lambda record: record.attributed.seconds}
     tables = tabulate(records, price_date=settings.price_date, more=more)
+    pools = [pool_of(record) for record in records]
+    diagnoses = diagnose(records, pools)
     rows: dict[str, list[Record]] = {}
-    for record in records:
+    theirs: dict[str, list[Pool | None]] = {}
+    for record, pool in zip(records, pools, strict=True):
         rows.setdefault(record.architecture, []).append(record)
-    groups = [Group(a, found, tables[a], not settings.contender(a).without) for a, found in rows.items()]
+        theirs.setdefault(record.architecture, []).append(pool)
+    groups = [Group(a, found, theirs[a], tables[a], not settings.contender(a).without) for a, found in rows.items()]
     unit = _unit(records, settings.price_date)
-    diagnoses = diagnose(records)
     graded = {group.name: group.table for group in groups if group.table.runs}
     shared, note = _shared(graded)
     return {
@@ -64,7 +70,7 @@ def of_benchmark(name: str, records: Sequence[Record], settings: Settings) -> di
         "note": note,
         "results": [_result(group, unit, diagnoses[group.name]) for group in groups],
         "frontier": _frontier(shared, unit),
-        "curves": [found for group in groups for found in curves(group.name, group.records)],
+        "curves": [found for group in groups for found in curves(group.name, group.records, group.pools)],
         "layers": [row for group in groups if group.whole for row in layers(group.records, shared, unit, settings)],
         "comparisons": _comparisons({g.name: shared[g.name] for g in groups if g.whole and g.name in shared}),
         "claims": claims({g.name: g.records for g in groups}, shared, unit, settings),
@@ -130,7 +136,7 @@ def _not_graded(group: Group) -> dict[str, Any]:
 def _accuracy(table: Table) -> dict[str, Any] | None:
     if not table.runs:
         return None
-    found = accuracy_over_repeats(table.by_problem(), table.groups)
+    found = accuracy_of_means(table.mean_scores, table.runs, table.groups)
     return {
         "value": found.value,
         "low": found.low,
@@ -182,7 +188,8 @@ def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
 def _comparisons(tables: Mapping[str, Table]) -> list[dict[str, Any]]:
     names = list(tables)
     pairs = list(combinations(names, 2)) if len(names) <= _ALL_PAIRS else [(names[0], name) for name in names[1:]]
-    found = [(b, a, paired(tables[b].by_problem(), tables[a].by_problem(), tables[a].groups)) for a, b in pairs]
+    means = {name: table.mean_scores[:, None] for name, table in tables.items()}
+    found = [(b, a, paired(means[b], means[a], tables[a].groups)) for a, b in pairs]
     adjusted = holm([difference.p for _, _, difference in found])
     return [
         {

@@ -67,7 +67,7 @@ def _cost(totals: Totals, unit: Unit) -> float:
 
 
 def _lift(whole: Table, rest: Table) -> dict[str, Any]:
-    found = paired(whole.by_problem(), rest.by_problem(), whole.groups)
+    found = paired(whole.mean_scores[:, None], rest.mean_scores[:, None], whole.groups)
     return {
         "value": found.value,
         "low": found.low,

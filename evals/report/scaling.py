@@ -7,19 +7,28 @@ from typing import Any
 
 from evals.records import Record
 from evals.report.numbers import draws_for
-from evals.statistics.curves import Protocol, curve, powers
-from evals.statistics.pools import Pool, merged, pools_of
+from evals.statistics import curves as statistics
+from evals.statistics.curves import Protocol, powers
+from evals.statistics.pools import Pool, merged
 
 PROTOCOLS: dict[Protocol, str] = {"coverage": "pass@k", "majority": "maj@k", "best": "best-of-k"}
 
 
-def curves(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
+def curves(name: str, records: Sequence[Record], pools_of: Sequence[Pool | None]) -> list[dict[str, Any]]:
     """The curves of one architecture, empty where no pool has two graded samples.
 
     Where an architecture draws one sample at a time, its repetitions are the pool. Problems whose pools fell short of
     the usual size are left out and counted: a curve can go no further than its smallest pool.
+
+    Args:
+        name: Of the architecture.
+        records: All of it.
+        pools_of: What each record chose from.
     """
-    pools = pools_of(records).get(name, {})
+    pools: dict[str, list[Pool]] = {}
+    for record, pool in zip(records, pools_of, strict=True):
+        if pool is not None:
+            pools.setdefault(record.problem, []).append(pool)
     if all(pool.n == 1 for runs in pools.values() for pool in runs):
         pools = {problem: [merged(runs)] for problem, runs in pools.items()}
     sizes = sorted(pool.n for runs in pools.values() for pool in runs)
@@ -29,6 +38,8 @@ def curves(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
     groups = {record.problem: record.group for record in records}
     clusters = [groups[problem] for problem in kept]
     flat = list(kept.values())
+    protocols = [protocol for protocol in PROTOCOLS if protocol != "best" or _rewarded(flat)]
+    found = statistics.curves(flat, protocols, powers(usual), groups=clusters, draws=draws_for(len(flat)))
     left_out = len({record.problem for record in records}) - len(kept)
     return [
         {
@@ -37,11 +48,10 @@ def curves(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
             "left_out": left_out,
             "points": [
                 {"k": point.k, "value": point.value, "low": point.low, "high": point.high, "n": point.n}
-                for point in curve(flat, protocol, powers(usual), groups=clusters, draws=draws_for(len(flat)))
+                for point in points
             ],
         }
-        for protocol in PROTOCOLS
-        if protocol != "best" or _rewarded(flat)
+        for protocol, points in found.items()
     ]
 
 

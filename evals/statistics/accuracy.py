@@ -13,8 +13,8 @@ from evals.statistics.bootstrap import DRAWS, Method, bootstrap_mean, clusters
 from evals.statistics.estimate import Z95
 from evals.statistics.special import beta_quantile
 
-Scores = Sequence[Sequence[float] | NDArray[np.float64]]
-"""For each question the scores of its runs."""
+Scores = Sequence[Sequence[float] | NDArray[np.float64]] | NDArray[np.float64]
+"""For each question the scores of its runs; an array of shape ``(questions, runs)`` where all have as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def accuracy(scores: Sequence[float], groups: Sequence[Hashable] | None = None) 
         ValueError: There are no scores, or not as many groups as scores.
     """
     x = np.asarray(scores, dtype=np.float64)
-    return _measure(x, groups, len(x))
+    return accuracy_of_means(x, len(x), groups)
 
 
 def accuracy_over_repeats(scores: Scores, groups: Sequence[Hashable] | None = None) -> Accuracy:
@@ -111,10 +111,20 @@ def accuracy_over_repeats(scores: Scores, groups: Sequence[Hashable] | None = No
     Raises:
         ValueError: There is no question, or one without a score.
     """
-    return _measure(question_means(scores), groups, sum(map(len, scores)))
+    return accuracy_of_means(question_means(scores), sum(map(len, scores)), groups)
 
 
-def _measure(x: NDArray[np.float64], groups: Sequence[Hashable] | None, runs: int) -> Accuracy:
+def accuracy_of_means(x: NDArray[np.float64], runs: int, groups: Sequence[Hashable] | None = None) -> Accuracy:
+    """:func:`accuracy_over_repeats` from what is left of the repeats: their means.
+
+    Args:
+        x: The mean score of each question, shape ``(n,)``.
+        runs: How many scores they are the means of.
+        groups: The cluster of each question.
+
+    Raises:
+        ValueError: There is no question.
+    """
     n = len(x)
     if n == 0:
         raise ValueError("accuracy needs at least one grade")
@@ -159,6 +169,8 @@ def question_means(scores: Scores) -> NDArray[np.float64]:
     Raises:
         ValueError: A question has no score.
     """
+    if isinstance(scores, np.ndarray) and scores.ndim == 2 and scores.size:
+        return np.asarray(scores.mean(axis=1))
     sizes = np.array([len(s) for s in scores], dtype=np.int64)
     if not len(sizes):
         return np.zeros(0)

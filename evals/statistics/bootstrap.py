@@ -18,8 +18,8 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 DRAWS = 2000
 
-# Elements of a matrix of weights at a time, so that many problems need no more memory than few.
-_CHUNK = 1_000_000
+# Elements of a matrix of weights at a time: many problems need no more memory than few, and it stays in the cache.
+_CHUNK = 200_000
 
 
 def clusters(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:

@@ -64,13 +64,30 @@ def curve(
     Raises:
         ValueError: There is no pool, one has fewer samples than a ``k``, or no rewards where the protocol needs them.
     """
+    return curves(pools, [protocol], ks, groups=groups, draws=draws, seed=seed)[protocol]
+
+
+def curves(
+    pools: Sequence[Sequence[Pool]],
+    protocols: Sequence[Protocol],
+    ks: Sequence[int] | None = None,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[Protocol, list[CurvePoint]]:
+    """The :func:`curve` of each of several protocols, from the same resamples of problems."""
     smallest = min((pool.n for runs in pools for pool in runs), default=0)
     if not smallest:
         raise ValueError("a curve needs a pool of at least one graded sample for each problem")
     chosen = powers(smallest) if ks is None else ks
-    values = np.column_stack([by_problem(pools, protocol, k, seed=seed) for k in chosen])
-    found = bootstrap_means(values, groups, draws=draws, seed=seed)
-    return [_point(k, estimate, column) for k, estimate, column in zip(chosen, found, values.T, strict=True)]
+    places = [(protocol, k) for protocol in protocols for k in chosen]
+    values = np.column_stack([by_problem(pools, protocol, k, seed=seed) for protocol, k in places])
+    estimates = bootstrap_means(values, groups, draws=draws, seed=seed)
+    found: dict[Protocol, list[CurvePoint]] = {protocol: [] for protocol in protocols}
+    for (protocol, k), estimate, column in zip(places, estimates, values.T, strict=True):
+        found[protocol].append(_point(k, estimate, column))
+    return found
 
 
 def _point(k: int, found: Estimate, values: NDArray[np.float64]) -> CurvePoint:
@@ -100,10 +117,9 @@ def _voted(pools: Sequence[Pool], k: int, seed: int) -> NDArray[np.float64]:
     found: dict[tuple[int, tuple[tuple[int, float], ...]], float] = {}
     values = np.empty(len(pools))
     for place, pool in enumerate(pools):
-        shape = (pool.n, tuple(sorted(pool.votes.values())))
-        if shape not in found:
-            found[shape] = majority_of_pool(pool, k, seed=seed).value
-        values[place] = found[shape]
+        if pool.ballot not in found:
+            found[pool.ballot] = majority_of_pool(pool, k, seed=seed).value
+        values[place] = found[pool.ballot]
     return values
 
 

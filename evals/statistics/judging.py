@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evals.statistics.accuracy import Accuracy, accuracy, accuracy_over_repeats, wilson
+from evals.statistics.accuracy import Accuracy, accuracy, accuracy_of_means, question_means, wilson
 from evals.statistics.bootstrap import Statistic, bootstrap, bootstrap_mean
 from evals.statistics.estimate import Estimate
 from evals.statistics.paired import Difference, paired
-from evals.statistics.pools import Pool, majority_of_pool
+from evals.statistics.pools import Pool, majority_of_all
 
 # Samples up to which all pairs are compared at once.
 _SMALL = 256
@@ -103,16 +103,28 @@ def gap(
     Raises:
         ValueError: The numbers of problems differ, or a problem has no pool or no grade.
     """
-    best = [[float(pool.scores.max()) for pool in runs] for runs in pools]
-    blind = [[float(pool.scores.mean()) for pool in runs] for runs in pools]
-    voted = [[majority_of_pool(pool, pool.n).value for pool in runs] for runs in pools]
+    if empty := [place for place, runs in enumerate(pools) if not runs]:
+        raise ValueError(f"problem {empty[0]} has no pool; leave it out and say so")
+    flat = [pool for runs in pools for pool in runs]
+    sizes = np.array([pool.n for pool in flat])
+    starts = np.cumsum(sizes) - sizes
+    scores = np.concatenate([pool.scores for pool in flat]) if flat else np.zeros(0)
+    owner = np.repeat(np.arange(len(pools)), [len(runs) for runs in pools])
+
+    def by_problem(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(owner, weights=values) / np.bincount(owner)
+
+    best = by_problem(np.maximum.reduceat(scores, starts))
+    blind = by_problem(np.add.reduceat(scores, starts) / sizes)
+    voted = by_problem(np.array([majority_of_all(pool) for pool in flat]))
+    answered = question_means(selected)
     return Gap(
-        accuracy_over_repeats(best, groups),
-        accuracy_over_repeats(selected, groups),
-        accuracy_over_repeats(blind, groups),
-        accuracy_over_repeats(voted, groups),
-        paired(best, selected, groups),
-        paired(selected, blind, groups),
+        accuracy_of_means(best, len(flat), groups),
+        accuracy_of_means(answered, sum(map(len, selected)), groups),
+        accuracy_of_means(blind, len(flat), groups),
+        accuracy_of_means(voted, len(flat), groups),
+        paired(best[:, None], answered[:, None], groups),
+        paired(answered[:, None], blind[:, None], groups),
         len(pools),
     )
 

@@ -61,6 +61,11 @@ class Pool:
         return len(self.scores)
 
     @cached_property
+    def ballot(self) -> tuple[int, tuple[tuple[int, float], ...]]:
+        """All that a vote among the samples depends on; pools of a few samples share few."""
+        return (self.n, tuple(sorted(self.votes.values())))
+
+    @cached_property
     def votes(self) -> dict[str, tuple[int, float]]:
         """For each answer how many samples gave it and the mean of their grades."""
         found: dict[str, list[float]] = {}
@@ -89,15 +94,22 @@ def pools_of(records: Iterable[Record]) -> dict[str, dict[str, list[Pool]]]:
     """For each architecture and problem the pools of its runs; samples that could not be graded are left out."""
     found: dict[str, dict[str, list[Pool]]] = {}
     for record in records:
-        graded = [sample for sample in record.samples if sample.score is not None]
-        if not graded:
-            continue
-        rewarded = any(sample.reward is not None for sample in graded)
-        rewards = [-math.inf if sample.reward is None else sample.reward for sample in graded] if rewarded else None
-        scores = [sample.score for sample in graded if sample.score is not None]
-        pool = Pool.of(scores, [sample.answer for sample in graded], rewards)
-        found.setdefault(record.architecture, {}).setdefault(record.problem, []).append(pool)
+        if (pool := pool_of(record)) is not None:
+            found.setdefault(record.architecture, {}).setdefault(record.problem, []).append(pool)
     return found
+
+
+def pool_of(record: Record) -> Pool | None:
+    """The pool of one run, without the samples that could not be graded; ``None`` if that leaves none."""
+    graded = [sample for sample in record.samples if sample.score is not None]
+    if not graded:
+        return None
+    rewards = [-math.inf if sample.reward is None else sample.reward for sample in graded]
+    return Pool(
+        np.array([sample.score for sample in graded], dtype=np.float64),
+        tuple([sample.answer for sample in graded]),
+        np.array(rewards) if any(sample.reward is not None for sample in graded) else None,
+    )
 
 
 def merged(pools: Sequence[Pool]) -> Pool:
@@ -268,6 +280,13 @@ def _majority_by_draws(answers: tuple[tuple[int, float], ...], silent: int, k: i
     tied = (votes == top) & (top > 0)
     scores = (tied * values).sum(axis=1) / np.maximum(tied.sum(axis=1), 1)
     return Expected(float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(draws)), False)
+
+
+def majority_of_all(pool: Pool) -> float:
+    """The score of the most frequent answer of a whole pool, the mean of those tied for it; 0 without any answer."""
+    most = max((count for count, _ in pool.votes.values()), default=0)
+    tied = [value for count, value in pool.votes.values() if count == most]
+    return sum(tied) / len(tied) if tied else 0.0
 
 
 def majority_of_pool(pool: Pool, k: int, *, draws: int = 20_000, seed: int = 0) -> Expected:
