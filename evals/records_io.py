@@ -47,12 +47,12 @@ def read_jsonl(path: Path) -> list[Record]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise ConfigError(f"{path}: the records cannot be read: {error.strerror}.") from None
-    with _no_collections():
+    with no_collections():
         return list({key_of(record): record for record in _parsed(lines)}.values())
 
 
 @contextmanager
-def _no_collections() -> Iterator[None]:
+def no_collections() -> Iterator[None]:
     """Keep the garbage collector from looking through a growing heap of records again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -79,7 +79,7 @@ def write_parquet(path: Path, records: Sequence[Record]) -> None:
         ConfigError: pyarrow is not installed.
     """
     arrow, parquet = _pyarrow()
-    with _no_collections():
+    with no_collections():
         columns = {f.name: [_cell(f.name, getattr(record, f.name)) for record in records] for f in fields(Record)}
         table = arrow.table(columns, schema=_schema(arrow))
     written = path.with_name(path.name + ".part")
@@ -94,7 +94,7 @@ def read_parquet(path: Path) -> list[Record]:
         ConfigError: pyarrow is not installed, or the file cannot be read.
     """
     arrow, parquet = _pyarrow()
-    with _no_collections():
+    with no_collections():
         try:
             rows = parquet.read_table(path).to_pylist()
         except (OSError, arrow.ArrowInvalid) as error:

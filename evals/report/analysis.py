@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evals.records import Record
+from evals.records_io import no_collections
 from evals.report.benchmark import of_benchmark
 from evals.report.numbers import natural, settled
 from evals.report.settings import Contender, Run, Settings
@@ -13,6 +14,7 @@ from evals.report.settings import Contender, Run, Settings
 FORMAT = "archon-report/1"
 
 
+@no_collections()
 def analyse(records: Sequence[Record], settings: Settings) -> dict[str, Any]:
     """Everything that a report shows, as JSON values.
 

@@ -12,10 +12,11 @@ from archon.errors import ConfigError
 from archon.runs import read_records, read_settings
 from evals.directory import ABOUT, read_about
 from evals.records import Record, Spent
-from evals.records_io import RECORDS, Key, key_of, read_jsonl
+from evals.records_io import RECORDS, Key, key_of, no_collections, read_jsonl
 from evals.report.settings import Contender, Run, Settings
 
 
+@no_collections()
 def load(paths: Sequence[Path]) -> tuple[list[Record], Settings]:
     """The records of several run directories together, and what is known of them.
 
