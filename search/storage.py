@@ -1,0 +1,113 @@
+"""Where the trials of a study are kept: a journal file for one machine, a database for several."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
+
+from archon.errors import ConfigError
+
+BEAT_SECONDS = 5.0
+GRACE_SECONDS = 30.0
+RETRIES = 3
+
+
+def open_storage(where: str | Path) -> BaseStorage:
+    """A journal file, or a database by its URL.
+
+    Raises:
+        ConfigError: The database cannot be reached, or its driver is not installed.
+    """
+    text = str(where)
+    if "://" not in text:
+        Path(text).parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(text, lock_obj=JournalFileOpenLock(text)))
+    try:
+        return RDBStorage(with_driver(text))
+    except ImportError as error:
+        raise ConfigError(
+            f"{hidden(text)}: the driver for this database is not installed ({error.name or error}); "
+            "PostgreSQL needs pip install 'archon-inference[postgres]'."
+        ) from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"{hidden(text)}: the database cannot be opened: {hidden(reason)}") from None
+
+
+def with_driver(url: str) -> str:
+    """The URL with the driver that the extra installs, where none is named."""
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url
+
+
+def hidden(text: str) -> str:
+    """The text without the password of a URL in it."""
+    head, separator, rest = text.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not separator or not at or ":" not in credentials:
+        return text
+    return f"{head}://{credentials.partition(':')[0]}:…@{host}"
+
+
+class Watchdog:
+    """Keeps the trials of workers that died from staying open for ever.
+
+    Optuna's own heartbeat does not work where trials are asked for and told. Every worker writes the time under a name
+    of its own into the study; a running trial whose worker has been silent for :data:`GRACE_SECONDS` is told as failed,
+    by whoever notices first, and its settings are put in the queue again, at most :data:`RETRIES` times.
+
+    Args:
+        study: The study.
+        worker: This worker's name; a new one if not given.
+        clock: Seconds since the epoch, which the machines have to agree on within the grace.
+    """
+
+    def __init__(self, study: optuna.Study, worker: str = "", clock: Any = time.time) -> None:
+        self.study = study
+        self.worker = worker or uuid.uuid4().hex[:12]
+        self._clock = clock
+        self._beaten = 0.0
+
+    def beat(self) -> None:
+        """Say that this worker lives; cheap if it has just been said."""
+        now = self._clock()
+        if now - self._beaten >= BEAT_SECONDS:
+            self.study.set_user_attr(f"beat {self.worker}", now)
+            self._beaten = now
+
+    def revive(self) -> list[int]:
+        """Have the trials of silent workers tried again.
+
+        Returns:
+            The numbers of the trials that were given up.
+        """
+        now = self._clock()
+        beats: Mapping[str, Any] = self.study.user_attrs
+        given_up = []
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            worker = trial.user_attrs.get("worker")
+            if worker is None or worker == self.worker:
+                continue
+            if now - beats.get(f"beat {worker}", 0.0) < GRACE_SECONDS:
+                continue
+            try:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            except (UpdateFinishedTrialError, ValueError):
+                # Another worker was faster, or the silent one came back and finished.
+                continue
+            given_up.append(trial.number)
+            tries = trial.user_attrs.get("tries", 1)
+            if tries <= RETRIES:
+                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number, "tries": tries + 1})
+        return given_up

@@ -1,0 +1,143 @@
+"""What a search finds, and what it pays, in a simulated world whose truth is known.
+
+Simulated: :class:`search.simulated.World` is a world of laws, not evidence about any language model. Every seed is a
+world of its own: other problems, other quirks of models and judges. The truth of an architecture is its accuracy on
+problems that no search sees; the exhaustive best is chosen on one half of them and measured, like every winner, on the
+other. Intervals are of 95 % over worlds.
+
+    python -m tests.benchmarks.search [--quick]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from archon.architecture import Architecture
+from search.rules import rules_from
+from search.simulated import SimulatedModel, World
+from search.space import Space
+from search.spec import StudySpec
+from search.study import Study, create
+
+SPACE = Path(__file__).parents[2] / "configs" / "searches" / "simulated.yaml"
+PROBLEMS, UNSEEN, SEEDS, TRIALS = 400, 2000, 20, 300
+
+MODELS = {
+    "openai/simulated-small": SimulatedModel(-0.6, (0.05, 0.1)),
+    "openai/simulated-medium": SimulatedModel(0.2, (0.15, 0.6)),
+    "openai/simulated-large": SimulatedModel(0.9, (2.5, 10.0)),
+}
+
+STUDIES: Mapping[str, StudySpec] = {
+    "TPE, racing, shared samples": StudySpec(sampler="tpe", trials=TRIALS),
+    "TPE, asha, shared samples": StudySpec(sampler="tpe", trials=TRIALS, racing="asha"),
+    "TPE, everything anew": StudySpec(sampler="tpe", trials=TRIALS, racing="off", surrogate=False),
+    "random, everything anew": StudySpec(sampler="random", trials=TRIALS, racing="off", surrogate=False),
+    "greedy, everything anew": StudySpec(sampler="greedy", trials=TRIALS, racing="off", surrogate=False, parallel=1),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one study came to in one world."""
+
+    regret: float
+    accuracy: float
+    apparent: float
+    evaluations: float
+    paid: int
+    trials: int
+
+
+async def search(space: Space, spec: StudySpec, world: World, truth: slice, best: float, size: int) -> Found:
+    """Run one study and measure its winner."""
+    rules = rules_from(space)
+    study = Study(space, rules.check, world, spec, create(spec))
+    history = await study.run()
+    winner = history.best
+    assert winner is not None
+    accuracy = world.accuracy(winner.architecture, truth)
+    evaluations = study.progress.evaluations / (size * PROBLEMS)
+    progress = study.progress
+    return Found(best - accuracy, accuracy, winner.accuracy, evaluations, progress.paid, progress.trials)
+
+
+def exhaustive(world: World, architectures: Sequence[Architecture]) -> tuple[float, str]:
+    """The truth about the best of all: chosen on the first half of the unseen problems, measured on the second."""
+    first, second = slice(0, UNSEEN // 2), slice(UNSEEN // 2, UNSEEN)
+    accuracies = [world.accuracy(architecture, first) for architecture in architectures]
+    best = architectures[int(np.argmax(accuracies))]
+    return world.accuracy(best, second), best.name
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and half of its 95 % interval."""
+    return float(np.mean(values)), float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def main() -> None:
+    """Print the table and the JSON."""
+    quick = "--quick" in sys.argv
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = Space.load(SPACE)
+    settings = list(space.enumerate())
+    every = 40 if quick else 1
+    architectures = [space.build(params) for params in track(settings[::every], "building", transient=True)]
+    size = len(settings)
+    found: dict[str, list[Found]] = {name: [] for name in STUDIES}
+    bests = []
+    for seed in track(range(2 if quick else SEEDS), "worlds", transient=True):
+        best, _ = exhaustive(World(seed, PROBLEMS, MODELS, unseen=UNSEEN), architectures)
+        bests.append(best)
+        for name, spec in STUDIES.items():
+            trials = 60 if quick else TRIALS
+            given = spec.model_copy(update={"seed": seed, "trials": trials})
+            world = World(seed, PROBLEMS, MODELS, share="anew" not in name, unseen=UNSEEN)
+            half = slice(UNSEEN // 2, UNSEEN)
+            found[name].append(asyncio.run(search(space, given, world, half, best, size)))
+    table = Table(
+        "study",
+        title=f"Simulated: {len(bests)} worlds, {size:,} architectures, {PROBLEMS} problems; "
+        f"the best of all is right on {100 * np.mean(bests):.1f} %",
+    )
+    for heading in ("points below the best", "evaluations, % of all", "calls paid", "looked like", "was"):
+        table.add_column(heading, justify="right")
+    data = {}
+    for name, results in found.items():
+        regret, half_width = interval([100 * f.regret for f in results])
+        row = {
+            "points_below_best": regret,
+            "half_width": half_width,
+            "evaluations": float(np.mean([f.evaluations for f in results])),
+            "paid": float(np.mean([f.paid for f in results])),
+            "apparent": float(np.mean([f.apparent for f in results])),
+            "accuracy": float(np.mean([f.accuracy for f in results])),
+            "trials": float(np.mean([f.trials for f in results])),
+        }
+        data[name] = row
+        table.add_row(
+            name,
+            f"{regret:.2f} ± {half_width:.2f}",
+            f"{100 * row['evaluations']:.2f}",
+            f"{row['paid']:,.0f}",
+            f"{100 * row['apparent']:.1f}",
+            f"{100 * row['accuracy']:.1f}",
+        )
+    Console(width=120).print(table)
+    print(json.dumps({"worlds": len(bests), "best": float(np.mean(bests)), "studies": data}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
