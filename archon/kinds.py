@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
@@ -92,9 +93,9 @@ class Configuration(BaseModel, ABC):
 
     def model_refs(self) -> Iterator[tuple[str, str]]:
         """Every model that it or a configuration inside it names, as (field path, reference)."""
-        for name, info in type(self).model_fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            named = ModelRole() in info.metadata or name in self._model_lists()
+            named = name in self.model_settings()
             if named and isinstance(value, str):
                 yield name, value
             elif named and value is not None:
@@ -103,13 +104,20 @@ class Configuration(BaseModel, ABC):
             yield from ((f"{place}.{field}", ref) for field, ref in part.model_refs())
 
     @classmethod
-    def _model_lists(cls) -> frozenset[str]:
-        """Fields that may hold several model references, or none."""
-        return frozenset(
-            name
-            for name, info in cls.model_fields.items()
-            if any(isinstance(item, ModelRole) for arg in _arguments(info.annotation) for item in arg)
-        )
+    def model_settings(cls) -> frozenset[str]:
+        """The settings that name a model, several or none."""
+        return _model_settings(cls)
+
+
+@cache
+def _model_settings(cls: type[Configuration]) -> frozenset[str]:
+    """The settings that name models, found once per class: searches look at thousands of architectures."""
+    return frozenset(
+        name
+        for name, info in cls.model_fields.items()
+        if ModelRole() in info.metadata
+        or any(isinstance(item, ModelRole) for arg in _arguments(info.annotation) for item in arg)
+    )
 
 
 class Overrides(BaseModel):

@@ -25,7 +25,7 @@ from archon.result import Result
 from archon.runs import Rows, RunDirectory
 from archon.store import SampleStore
 from archon.trace import Event, Observer, tell
-from evals.accuracy import accuracy
+from evals.statistics.accuracy import accuracy
 
 # What an endpoint says of the whole run, not of one question.
 HOPELESS = frozenset({401, 403, 404})
@@ -122,7 +122,7 @@ class Outcome:
         if self.grades:
             measured = accuracy(self.grades)
             data["accuracy"] = {
-                "mean": measured.mean,
+                "mean": measured.value,
                 "standard_error": measured.standard_error,
                 "n": measured.n,
                 "wilson_95": [measured.low, measured.high],

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from archon.cli.batch import Outcome
 from archon.cli.progress import dollars
-from evals.accuracy import Accuracy, accuracy
+from evals.statistics.accuracy import Accuracy, accuracy
 
 
 def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
@@ -48,7 +48,7 @@ def results_table(outcomes: Sequence[Outcome], title: str) -> Table:
 
 def _accuracy_cell(measured: Accuracy) -> str:
     error = "" if measured.standard_error is None else f" ± {measured.standard_error:.3f}"
-    return f"{measured.mean:.3f}{error}\n{measured.low:.2f} to {measured.high:.2f} ({measured.n})"
+    return f"{measured.value:.3f}{error}\n{measured.low:.2f} to {measured.high:.2f} ({measured.n})"
 
 
 def remarks(outcomes: Sequence[Outcome]) -> list[str]:

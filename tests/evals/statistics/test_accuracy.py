@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.accuracy import accuracy, wilson
+from evals.statistics.accuracy import accuracy, wilson
 
 
 def test_three_of_eight() -> None:
     measured = accuracy([True] * 3 + [False] * 5)
-    assert (measured.mean, measured.n) == (0.375, 8)
+    assert (measured.value, measured.n) == (0.375, 8)
     assert measured.low == pytest.approx(0.13684429, abs=1e-6)
     assert measured.high == pytest.approx(0.69425760, abs=1e-6)
 

@@ -1,0 +1,1 @@
+"""What answers cost: cost of pass, frontiers, Pareto sets and marginal prices."""

@@ -1,0 +1,1 @@
+"""Uncertainty, pools of samples, verifiers and stopping: pure functions on numbers."""
