@@ -105,6 +105,18 @@ class _AnswerSchema:
         return {}
 
 
+AnswerField = Annotated[
+    SerializeAsAny[AnswerFormat],
+    BeforeValidator(_parse_answer),
+    PlainSerializer(answer_format_to_data),
+    _AnswerSchema(),
+]
+"""A field that holds an answer format, written as a kind or as a kind with its settings."""
+
+ModelField = Annotated[ModelSpec, BeforeValidator(_parse_model), _ModelSchema()]
+"""A field that holds a model, written as ``provider/model`` or with its settings."""
+
+
 class Architecture(BaseModel):
     """Models and the layers of techniques stacked over them.
 
@@ -123,14 +135,9 @@ class Architecture(BaseModel):
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
     description: str = ""
-    models: dict[str, Annotated[ModelSpec, BeforeValidator(_parse_model), _ModelSchema()]] = {}
+    models: dict[str, ModelField] = {}
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
-    answer: Annotated[
-        SerializeAsAny[AnswerFormat],
-        BeforeValidator(_parse_answer),
-        PlainSerializer(answer_format_to_data),
-        _AnswerSchema(),
-    ] = TextAnswer()
+    answer: AnswerField = TextAnswer()
     budget: BudgetSpec | None = None
 
     @field_validator("models")

@@ -9,7 +9,8 @@
     │   ├── PermanentError  the same call will fail again
     │   └── BudgetExhausted the call was not sent, or not waited for, because a budget would not bear it
     ├── ParseError          a reply did not have the form it was asked for
-    └── SandboxError        programs cannot be run here; what a program does wrong is no error
+    ├── SandboxError        programs cannot be run here; what a program does wrong is no error
+    └── GuardError          held-out problems are not asked again: the queries are spent, or the split was scored
 """
 
 from __future__ import annotations
@@ -72,3 +73,7 @@ class ParseError(ArchonError):
 
 class SandboxError(ArchonError):
     """The sandbox itself cannot run; whatever a program does in it is a result, not an error."""
+
+
+class GuardError(ArchonError):
+    """Held-out problems are not asked again: their queries are spent, or the sealed split was scored."""

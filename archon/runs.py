@@ -20,7 +20,7 @@ from archon.source import dump_architecture, load_architecture
 from archon.state import number_repeats
 from archon.trace import TraceFile
 
-PACKAGES = ("archon-inference", "openai", "httpx", "httptools", "pydantic", "xllamacpp", "math-verify")
+PACKAGES = ("archon-inference", "openai", "httpx", "httptools", "pydantic", "xllamacpp", "math-verify", "reasoning-gym")
 Rows = dict[int, dict[str, Any]]
 
 
@@ -62,7 +62,7 @@ class RunDirectory:
     ) -> Self:
         """Make the directory of a new run."""
         name = architectures[0].name + (f"-and-{len(architectures) - 1}" if len(architectures) > 1 else "")
-        path = _new_directory(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+        path = new_directory(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
         for architecture in architectures:
             file = path / "architectures" / f"{architecture.name}.yaml"
             file.parent.mkdir(exist_ok=True)
@@ -72,7 +72,7 @@ class RunDirectory:
         started = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "python": platform.python_version()}
         names = [architecture.name for architecture in architectures]
         # Written last: a directory without it was never a run.
-        _write(path / "run.json", {**started, "versions": _versions(), "architectures": names, **settings})
+        _write(path / "run.json", {**started, "versions": installed_versions(), "architectures": names, **settings})
         return cls(path, settings, architectures, questions)
 
     @classmethod
@@ -84,8 +84,8 @@ class RunDirectory:
         """
         settings, architectures = read_settings(path)
         questions = read_questions(path / "questions.jsonl", Fields(question="messages"))
-        _end_last_line(path / "records.jsonl")
-        _end_last_line(path / "trace.jsonl")
+        end_last_line(path / "records.jsonl")
+        end_last_line(path / "trace.jsonl")
         return cls(path, settings, architectures, questions)
 
     def finished(self, architecture: str) -> Rows:
@@ -178,14 +178,15 @@ def _write(file: Path, data: Any) -> None:
     file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _end_last_line(file: Path) -> None:
+def end_last_line(file: Path) -> None:
     """Close the line that a killed run left open, so that the next one starts on its own."""
     if file.is_file() and (content := file.read_bytes()) and not content.endswith(b"\n"):
         with file.open("ab") as opened:
             opened.write(b"\n")
 
 
-def _new_directory(root: Path, name: str) -> Path:
+def new_directory(root: Path, name: str) -> Path:
+    """A directory that did not exist before, with a number behind its name where that is taken."""
     for attempt in range(1000):
         path = root / (f"{name}-{attempt + 1}" if attempt else name)
         try:
@@ -196,7 +197,8 @@ def _new_directory(root: Path, name: str) -> Path:
     raise FileExistsError(f"{root / name} and a thousand like it exist")
 
 
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """The versions of the packages that decide what comes out."""
     found = {}
     for package in PACKAGES:
         try:

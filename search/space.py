@@ -13,8 +13,10 @@ as far as the template can tell; :func:`search.canonical.digest` finds those tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, Self
@@ -26,13 +28,21 @@ from archon.architecture import Architecture
 from archon.document import complaint, interpolate, line_of, load_yaml, plain, read_text
 from archon.errors import ConfigError
 from archon.suggest import unknown
+from search import matching
 from search.canonical import digest
 from search.choosing import Even, Recorded, all_values, drawn, every, given, suggested
 from search.parameters import Parameter, Params, Trial, Value
 from search.reading import Reader, Where, variants
+from search.rules import Rule, rules_from
 from search.template import Choose, Row, Setting, Settings
 
 KEYS = ("name", "description", "models", "layers", "answer", "budget", "rules")
+
+
+# Digits of the digest in a name: two architectures of a space do not get the same by chance.
+NAMED = 12
+# A template in which so many ways look right and are not is left to people.
+MOST_MATCHES = 1000
 
 
 class InvalidArchitectureError(ConfigError):
@@ -48,14 +58,14 @@ class Space:
         description: One line for people.
         source: The file it comes from.
         parameters: All there are, in the order in which they are asked for as far as they matter.
-        rules: What the template says of the rules, for :func:`search.rules.rules_from`.
+        rules: What its architectures have to be like, the defaults unless the template says otherwise.
     """
 
     name: str
     description: str
     source: str
     parameters: tuple[Parameter, ...]
-    rules: Mapping[str, Any]
+    rules: tuple[Rule, ...]
     _models: Mapping[str, Setting] = field(repr=False)
     _layers: Row = field(repr=False)
     _rest: Mapping[str, Setting] = field(repr=False)
@@ -84,6 +94,9 @@ class Space:
         for key in ("name", "layers"):
             if key not in data:
                 raise ConfigError(f"{name}:1: '{key}' is missing.")
+        if not isinstance(data["name"], str) or not re.fullmatch(r"[\w.+-]+", data["name"]):
+            line = line_of(document, ("name",))
+            raise ConfigError(f"{name}:{line}: name: use letters, digits and . + - _ only.")
         models = data.get("models") or {}
         if not isinstance(models, dict):
             raise ConfigError(f"{name}:{line_of(document, ('models',))}: models: this must be a mapping.")
@@ -97,11 +110,11 @@ class Space:
                 f"{name}: two parameters are called '{twice[0]}'; give one of the layers a list around it."
             )
         space = cls(
-            name=str(data["name"]),
+            name=data["name"],
             description=str(data.get("description") or ""),
             source=name,
             parameters=tuple(parameter for part in parts for parameter in part.parameters()),
-            rules=data.get("rules") or {},
+            rules=_rules(data.get("rules") or {}, document, name),
             _models=roles,
             _layers=layers,
             _rest=rest,
@@ -171,7 +184,24 @@ class Space:
             where = ".".join(map(str, line["loc"]))
             problem = str(line["msg"]).removeprefix("Value error, ").rstrip(".")
             raise InvalidArchitectureError(f"{where}: {problem}." if where else f"{problem}.") from None
-        return built.model_copy(update={"name": f"{self.name}-{digest(built)[:10]}"})
+        return built.model_copy(update={"name": f"{self.name}-{digest(built)[:NAMED]}"})
+
+    def params_of(self, architecture: Architecture) -> dict[str, Value] | None:
+        """A setting that builds an architecture which behaves like this one, ``None`` if none was found.
+
+        Names of roles, the order of parameters and settings at their defaults may differ.
+        """
+        wanted, data = digest(architecture), architecture.to_data()
+        specs = {ref: spec.model_dump(mode="json", exclude_defaults=True) for ref, spec in architecture.specs().items()}
+        for found in islice(matching.sections(self._layers.sections, data["layers"], matching.Match()), MOST_MATCHES):
+            for whole in self._with_models(found, specs, frozenset()):
+                params = self._with_rest(whole, data)
+                try:
+                    if digest(self.build(self.complete(params))) == wanted:
+                        return self.complete(params)
+                except InvalidArchitectureError:
+                    continue
+        return None
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name.
@@ -214,6 +244,23 @@ class Space:
                 text = complaint(error, self._document, self.source, lambda _: list(KEYS), "a search space")
                 raise ConfigError(text) from None
 
+    def _with_models(
+        self, found: matching.Match, specs: Mapping[str, Any], done: frozenset[str]
+    ) -> Iterator[matching.Match]:
+        """A match with the parameters of its models, which are the known architecture's."""
+        rest = [role for role in found.roles if role not in done]
+        if not rest:
+            yield found
+            return
+        spec, node = specs.get(found.roles[rest[0]], {}), self._models[rest[0]]
+        for more in (*matching.setting(node, spec, found), *matching.setting(node, spec.get("use"), found)):
+            yield from self._with_models(more, specs, done | {rest[0]})
+
+    def _with_rest(self, found: matching.Match, data: Mapping[str, Any]) -> Params:
+        for key, node in self._rest.items():
+            found = next(matching.setting(node, data.get(key), found), found)
+        return found.params
+
     def _missing(self, parameter: Parameter) -> NoReturn:
         why = f", since {parameter.when}" if parameter.when else ""
         raise ConfigError(f"{self.source}: the setting has no value of {parameter.name}{why}.")
@@ -224,3 +271,13 @@ class Space:
             parameter = by_name.get(name) or self.parameter(name)
             if not parameter.holds(value):
                 raise ConfigError(f"{self.source}: {name} cannot be {value!r}; it is one of: {parameter.domain}.")
+
+
+def _rules(data: Any, document: CommentedMap, name: str) -> tuple[Rule, ...]:
+    def fail(rule: str, problem: str) -> NoReturn:
+        place = ("rules", rule) if rule else ("rules",)
+        raise ConfigError(f"{name}:{line_of(document, place)}: {'.'.join(place)}: {problem}")
+
+    if not isinstance(data, dict):
+        fail("", "this is a mapping such as {calls: {most: 64}, fuse_fits_context: off}.")
+    return rules_from(data, fail)

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from archon.concurrency import gather
+from archon.harness import run_checks
+from archon.programs import parsed
 from archon.state import Candidate, State
 from archon.technique import Context
-from techniques.code import parsed, program_of
-
-# Reads what to run from standard input, so that an answer does not find its tests in a file, and then puts both ends
-# of it out of reach: what an answer prints is no verdict, and what it asks for is not there. The verdict is a secret
-# that the answer was not told, and it is written only where the test has come to its end, by functions that were there
-# before the answer.
-HARNESS = """\
-import json, os, sys, types
-
-def main():
-    order = json.load(sys.stdin)
-    run, write, leave, function = exec, os.write, os._exit, types.FunctionType
-    test = compile(order["test"], "test.py", "exec", dont_inherit=True)
-    verdict, nothing = os.dup(1), os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    module = sys.modules["solution"] = types.ModuleType("solution")
-    names = module.__dict__
-    for part in order["program"]:
-        run(compile(part, "solution.py", "exec", dont_inherit=True), names)
-    before = dict(names)
-    run(test, names)
-    for name, value in list(names.items()):
-        if name.startswith("test") and type(value) is function and value is not before.get(name):
-            value()
-    write(verdict, order["secret"].encode())
-    leave(0)
-
-main()
-"""
+from techniques.code import program_of
 
 
 async def run_tests(state: State, candidate: Candidate, context: Context, seconds: float) -> list[bool | None]:
     """Whether the program that a candidate is passes each of the state's unit tests, each in a process of its own.
 
-    A candidate that is no program passes nothing; a test that is no program has no verdict. The sandbox keeps an answer
-    from everything else, but a test has to share its process with what it tests: an answer that exits, prints or
-    fails for good counts as failed, one that searches the memory of its process for the secret could cheat.
+    A candidate that is no program passes nothing; a test that is no program has no verdict.
 
     Args:
         state: The task and its unit tests.
@@ -66,10 +35,7 @@ async def run_tests(state: State, candidate: Candidate, context: Context, second
             return None
         if program is None:
             return False
-        secret = secrets.token_hex(16)
-        order = json.dumps({"program": program, "test": test, "secret": secret})
-        done = await context.sandbox.run(HARNESS, stdin=order, seconds=seconds)
-        return done.ok and done.stdout == secret
+        return (await run_checks(context.sandbox, program, [test], seconds)).ok
 
     return await gather(run(test) for test in state.unit_tests)
 

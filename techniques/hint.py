@@ -10,10 +10,10 @@ from pydantic import Field
 
 from archon.errors import BudgetExhausted, ConfigError, ModelError
 from archon.knobs import IntKnob
+from archon.programs import blocks
 from archon.sandbox import Execution, Kind
 from archon.state import Candidate, Failure, Message, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
-from techniques.code import blocks
 from techniques.prompts import as_shown
 from techniques.steps import Revision, each_candidate
 

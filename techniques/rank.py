@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from archon.bradley_terry import agreed_order
 from archon.concurrency import gather
 from archon.errors import BudgetExhausted, ModelError
 from archon.knobs import IntKnob
 from archon.state import Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
-from techniques.ranking.bradley_terry import agreed_order
 from techniques.ranking.listwise import shown_orders, windows
 
 PROMPT = """\

@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from archon.bradley_terry import Pair, best_first, shares_of
 from archon.concurrency import gather
 from archon.errors import BudgetExhausted, ModelError
 from archon.knobs import ChoiceKnob, IntKnob
 from archon.state import Failure, State
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled
 from techniques.prompts import CandidatesPrompt, as_shown, conversation, listing, render
-from techniques.ranking.bradley_terry import Pair, best_first, shares_of
 from techniques.ranking.pairwise import PROMPT, parse_preference, settle
 from techniques.ranking.schedules import Schedule, advance, all_pairs, knockout, pivot, rounds, swiss
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import typer
 
-from archon.cli import cache, costs, demo, describe, estimate, importer, labels, models, say
+from archon.cli import benchmarks, cache, costs, demo, describe, estimate, importer, labels, models, say
 from archon.cli import run as run_command
+from archon.cli import search as search_command
 from archon.cli import tree as tree_command
 from archon.errors import ArchonError, ConfigError, ConfigWarning
 
@@ -27,7 +28,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run_command.run)
+app.command("eval")(evaluate.evaluate_architectures)
 app.command("estimate")(estimate.estimate_architectures)
+app.command("search")(search_command.search)
 app.command("costs")(costs.costs)
 app.command("labels")(labels.labels)
 app.command("tree")(tree_command.tree)
@@ -40,6 +43,7 @@ app.command("schema")(describe.schema)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
+app.add_typer(benchmarks.app, name="benchmarks")
 
 
 def run(arguments: Sequence[str] | None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +15,11 @@ from archon.cli.models import pull_with_progress
 from archon.cli.run import execute, report
 from archon.errors import ConfigError
 from archon.models.catalogue import find
+from archon.questions import Question
 from archon.runs import RunDirectory
 from archon.source import load_architecture
-from evals.generated import generate_questions
+from archon.state import Task
+from evals.sources import GymSource
 
 MODEL = "qwen2.5-coder-1.5b"
 FAMILY = "gsm_symbolic"
@@ -35,7 +39,7 @@ def demo(
     weights = find(model)
     progress().print(f"Fetching {weights.name} ({weights.size / 1e6:,.0f} MB) unless it is here already.")
     pull_with_progress(weights)
-    problems = generate_questions(FAMILY, questions, seed, keep=_small)
+    problems = list(islice(small_problems(seed), questions))
     architectures = [_load(configs / f"{name}.yaml", model) for name in ARCHITECTURES]
     # Without the sample store, so that the seconds of one architecture owe nothing to another.
     settings = {"seed": seed, "budget": None, "family": FAMILY, "model": model, "store": None}
@@ -45,9 +49,12 @@ def demo(
     return report(outcomes, directory.path, json=json, title=title)
 
 
-def _small(question: str, answer: str) -> bool:
-    """Whether a model that runs on two cores has a chance: a short text and a whole number up to 100."""
-    return len(question) <= LONGEST and answer.isdecimal() and int(answer) <= LARGEST
+def small_problems(seed: int) -> Iterator[Question]:
+    """Problems with which a model that runs on two cores has a chance: a short text, a whole number up to 100."""
+    for row in GymSource(family=FAMILY).rows(seed=seed, folder=Path()):
+        question, answer = row.values["question"], row.values["answer"]
+        if len(question) <= LONGEST and answer.isdecimal() and int(answer) <= LARGEST:
+            yield Question(Task.of(question, id=row.values["id"]), answer)
 
 
 def _load(path: Path, model: str) -> Architecture:

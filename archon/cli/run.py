@@ -73,14 +73,14 @@ def run(
         if not architectures:
             raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
         loaded = [with_list_prices(load_architecture(path, set_ or ())) for path in architectures]
-        _check_names(loaded, architectures)
+        check_names(loaded, architectures)
         questions = questions_of(question, input, Fields(question_field, answer_field, id_field, system_field), limit)
         if output_file is not None and not output_file.parent.is_dir():
             raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
         profile, tasks = Profile.load(), [question.task for question in questions]
         settings: dict[str, Any] = {
             "seed": seed,
-            "budget": _budget(budget or ()),
+            "budget": parse_budget(budget or ()),
             "input": input and str(input),
             "output": output_file and str(output_file.absolute()),
             "store": None if no_store else str(store or default_store()),
@@ -95,7 +95,7 @@ def run(
     return report(outcomes, directory.path, json=json, show_answers=directory.settings["show_answers"])
 
 
-def _budget(limits: Iterable[str]) -> dict[str, float] | None:
+def parse_budget(limits: Iterable[str]) -> dict[str, float] | None:
     """The limits of ``--budget usd=1 --budget calls=100``.
 
     Raises:
@@ -196,7 +196,12 @@ def _with_answers(outcome: Outcome, show_answers: bool) -> dict[str, Any]:
     return data
 
 
-def _check_names(loaded: list[Architecture], paths: list[Path]) -> None:
+def check_names(loaded: Sequence[Architecture], paths: Sequence[Path]) -> None:
+    """Make sure that records will not mix architectures up.
+
+    Raises:
+        ConfigError: Two of them have one name.
+    """
     seen: dict[str, Path] = {}
     for architecture, path in zip(loaded, paths, strict=True):
         if architecture.name in seen:

@@ -13,6 +13,9 @@ from evals.statistics.bootstrap import DRAWS, Method, bootstrap_mean, clusters
 from evals.statistics.estimate import Z95
 from evals.statistics.special import beta_quantile
 
+Scores = Sequence[Sequence[float] | NDArray[np.float64]]
+"""For each question the scores of its runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -81,7 +84,8 @@ def accuracy(scores: Sequence[float], groups: Sequence[Hashable] | None = None) 
     more than those that are 0 or 1 do, so that the interval is on the safe side for them.
 
     With clusters the interval is Wilson's at the effective number of questions ``mean (1 - mean) / standard_error**2``
-    (after Korn and Graubard 1998), at most ``n``; where all scores agree it is the number of clusters.
+    (after Korn and Graubard 1998), at most ``n``; where all scores agree it is the number of clusters. Groups of one
+    question each are as good as none.
 
     Args:
         scores: One for each question.
@@ -91,25 +95,14 @@ def accuracy(scores: Sequence[float], groups: Sequence[Hashable] | None = None) 
         ValueError: There are no scores, or not as many groups as scores.
     """
     x = np.asarray(scores, dtype=np.float64)
-    n = len(x)
-    if n == 0:
-        raise ValueError("accuracy needs at least one grade")
-    mean = math.fsum(x) / n
-    if groups is None:
-        error = math.sqrt(math.fsum((x - mean) ** 2) / (n * (n - 1))) if n > 1 else None
-        return Accuracy(mean, *wilson(mean, n), n, error, n, n, "wilson")
-    cluster = clusters(groups, n)
-    sums = np.bincount(cluster, weights=x - mean)
-    count = len(sums)
-    error = math.sqrt(math.fsum(sums**2)) / n if count > 1 else None
-    effective: float = count
-    if error:
-        effective = min(float(n), max(1.0, mean * (1 - mean) / error**2))
-    return Accuracy(mean, *wilson(mean, effective), n, error, n, count, "wilson")
+    return _measure(x, groups, len(x))
 
 
-def accuracy_over_repeats(scores: Sequence[Sequence[float]], groups: Sequence[Hashable] | None = None) -> Accuracy:
+def accuracy_over_repeats(scores: Scores, groups: Sequence[Hashable] | None = None) -> Accuracy:
     """The accuracy over questions asked more than once: repeats are averaged first, so that they never inflate ``n``.
+
+    The interval is Wilson's at the effective number of questions, as with clusters, at most the number of runs: it is
+    that of single answers where repeats always agree, and narrower the less they do.
 
     Args:
         scores: For each question its scores, at least one.
@@ -118,21 +111,31 @@ def accuracy_over_repeats(scores: Sequence[Sequence[float]], groups: Sequence[Ha
     Raises:
         ValueError: There is no question, or one without a score.
     """
-    measured = accuracy(question_means(scores), groups)
-    return Accuracy(
-        measured.value,
-        measured.low,
-        measured.high,
-        measured.n,
-        measured.standard_error,
-        sum(map(len, scores)),
-        measured.clusters,
-        measured.method,
-    )
+    return _measure(question_means(scores), groups, sum(map(len, scores)))
+
+
+def _measure(x: NDArray[np.float64], groups: Sequence[Hashable] | None, runs: int) -> Accuracy:
+    n = len(x)
+    if n == 0:
+        raise ValueError("accuracy needs at least one grade")
+    mean = math.fsum(x) / n
+    if groups is None or len(set(groups)) == len(groups) == n:
+        count, bessel = n, n / max(n - 1, 1)
+        squares = math.fsum((x - mean) ** 2)
+    else:
+        sums = np.bincount(clusters(groups, n), weights=x - mean)
+        count, bessel = len(sums), 1.0
+        squares = math.fsum(sums**2)
+    variance = squares / n**2
+    effective = float(count)
+    if variance > 1e-18:
+        effective = min(float(runs), max(1.0, mean * (1 - mean) / variance))
+    error = math.sqrt(bessel * variance) if count > 1 else None
+    return Accuracy(mean, *wilson(mean, effective), n, error, runs, count, "wilson")
 
 
 def bootstrap_accuracy(
-    scores: Sequence[Sequence[float]],
+    scores: Scores,
     groups: Sequence[Hashable] | None = None,
     *,
     method: Method = "percentile",
@@ -150,7 +153,7 @@ def bootstrap_accuracy(
     )
 
 
-def question_means(scores: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+def question_means(scores: Scores) -> NDArray[np.float64]:
     """The mean score of each question.
 
     Raises:

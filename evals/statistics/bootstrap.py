@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -18,7 +19,7 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 DRAWS = 2000
 
 # Elements of a matrix of weights at a time, so that many problems need no more memory than few.
-_CHUNK = 4_000_000
+_CHUNK = 1_000_000
 
 
 def clusters(groups: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:
@@ -68,26 +69,25 @@ def bootstrap(
     count = int(cluster.max()) + 1
     value = float(statistic(np.ones((1, n)))[0])
     drawn = draw(statistic, cluster, draws, seed)
-    tail = (1 - level) / 2
-    quantiles = (tail, 1 - tail)
-    if method == "bca" and (corrected := _bca(statistic, cluster, value, drawn, tail)) is not None:
-        quantiles = corrected
+    found = summary(value, drawn, count, level=level)
+    if method == "percentile" or (quantiles := _bca(statistic, cluster, value, drawn, (1 - level) / 2)) is None:
+        return found
     low, high = ends(drawn, *quantiles)
-    finite = drawn[np.isfinite(drawn)]
-    error = float(finite.std(ddof=1)) if count > 1 and len(finite) == len(drawn) > 1 else None
-    return Estimate(value, low, high, count, error, f"bootstrap-{method}", level)
+    return replace(found, low=low, high=high, method="bootstrap-bca")
 
 
 def draw(statistic: Statistic, cluster: NDArray[np.int64], draws: int, seed: int) -> NDArray[np.float64]:
-    """The statistic of ``draws`` resamples of whole clusters, shape ``(draws,)``."""
+    """The statistic of ``draws`` resamples of whole clusters, shape ``(draws, ...)``."""
     rng = np.random.default_rng(seed)
     count, n = int(cluster.max()) + 1, len(cluster)
+    alone = np.array_equal(cluster, np.arange(n))
     step = max(1, _CHUNK // n)
     parts = []
     for start in range(0, draws, step):
         size = min(step, draws - start)
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=size)[:, cluster].astype(np.float64)
-        parts.append(statistic(weights))
+        chosen = rng.integers(0, count, size=(size, count), dtype=np.int32) + count * np.arange(size)[:, None]
+        weights = np.bincount(chosen.ravel(), minlength=size * count).reshape(size, count)
+        parts.append(statistic((weights if alone else weights[:, cluster]).astype(np.float64)))
     return np.concatenate(parts)
 
 
@@ -133,3 +133,37 @@ def bootstrap_mean(
     return bootstrap(
         lambda w: (w @ x) / w.sum(axis=1), len(x), groups, draws=draws, seed=seed, level=level, method=method
     )
+
+
+def bootstrap_means(
+    values: ArrayLike,
+    groups: Sequence[Hashable] | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """The mean of each column of ``values``, shape ``(n, m)``, with percentile intervals from the same resamples."""
+    x = np.asarray(values, dtype=np.float64)
+    if not len(x):
+        raise ValueError("a bootstrap needs at least one unit")
+    cluster = clusters(groups, len(x))
+    drawn = draw(lambda w: (w @ x) / w.sum(axis=1, keepdims=True), cluster, draws, seed)
+    count = int(cluster.max()) + 1
+    return [
+        summary(float(mean), column, count, level=level) for mean, column in zip(x.mean(axis=0), drawn.T, strict=True)
+    ]
+
+
+def summary(
+    value: float,
+    drawn: NDArray[np.float64],
+    n: int,
+    *,
+    level: float = 0.95,
+    method: str = "bootstrap-percentile",
+) -> Estimate:
+    """The percentile interval of draws, with their spread as standard error where none is infinite."""
+    tail = (1 - level) / 2
+    spread = float(drawn.std(ddof=1)) if n > 1 and np.isfinite(drawn).all() else None
+    return Estimate(value, *ends(drawn, tail, 1 - tail), n, spread, method, level)

@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.statistics.bootstrap import DRAWS, bootstrap_mean
+from evals.statistics.accuracy import wilson
+from evals.statistics.bootstrap import DRAWS, bootstrap_means
+from evals.statistics.estimate import Estimate
 from evals.statistics.pools import Pool, best_of_k, majority_of_pool, worst_of_k
 
 Protocol = Literal["coverage", "all", "average", "majority", "best", "worst"]
@@ -28,7 +30,7 @@ class CurvePoint:
         high: Upper end of it.
         n: The number of problems, or of clusters of them.
         standard_error: Between problems; ``None`` for a single one.
-        method: How the interval was found.
+        method: ``bootstrap-percentile``, or ``wilson`` where all problems agree.
     """
 
     k: int
@@ -60,14 +62,22 @@ def curve(
         seed: Of those resamples.
 
     Raises:
-        ValueError: A pool has fewer samples than a ``k``, or no rewards where the protocol needs them.
+        ValueError: There is no pool, one has fewer samples than a ``k``, or no rewards where the protocol needs them.
     """
     smallest = min((pool.n for runs in pools for pool in runs), default=0)
-    points = []
-    for k in powers(smallest) if ks is None else ks:
-        found = bootstrap_mean(by_problem(pools, protocol, k, seed=seed), groups, draws=draws, seed=seed)
-        points.append(CurvePoint(k, found.value, found.low, found.high, found.n, found.standard_error, found.method))
-    return points
+    if not smallest:
+        raise ValueError("a curve needs a pool of at least one graded sample for each problem")
+    chosen = powers(smallest) if ks is None else ks
+    values = np.column_stack([by_problem(pools, protocol, k, seed=seed) for k in chosen])
+    found = bootstrap_means(values, groups, draws=draws, seed=seed)
+    return [_point(k, estimate, column) for k, estimate, column in zip(chosen, found, values.T, strict=True)]
+
+
+def _point(k: int, found: Estimate, values: NDArray[np.float64]) -> CurvePoint:
+    if np.ptp(values) > 1e-12:
+        return CurvePoint(k, found.value, found.low, found.high, found.n, found.standard_error, found.method)
+    # Resamples of problems that all agree have no width, which is not to say that the next one agrees too.
+    return CurvePoint(k, found.value, *wilson(min(1.0, found.value), found.n), found.n, found.standard_error, "wilson")
 
 
 def powers(most: int) -> list[int]:
@@ -77,31 +87,34 @@ def powers(most: int) -> list[int]:
 
 def by_problem(pools: Sequence[Sequence[Pool]], protocol: Protocol, k: int, *, seed: int = 0) -> NDArray[np.float64]:
     """What a protocol is expected to give for each problem, runs averaged, shape ``(problems,)``; errors as above."""
-    values = np.empty(len(pools))
-    for place, runs in enumerate(pools):
-        if not runs:
-            raise ValueError(f"problem {place} has no pool; leave it out and say so")
-        values[place] = sum(expected(pool, protocol, k, seed=seed) for pool in runs) / len(runs)
-    return values
+    if empty := [place for place, runs in enumerate(pools) if not runs]:
+        raise ValueError(f"problem {empty[0]} has no pool; leave it out and say so")
+    flat = [pool for runs in pools for pool in runs]
+    owner = np.repeat(np.arange(len(pools)), [len(runs) for runs in pools])
+    values = expected(flat, protocol, k, seed=seed)
+    return np.bincount(owner, weights=values) / np.bincount(owner)
 
 
-def expected(pool: Pool, protocol: Protocol, k: int, *, seed: int = 0) -> float:
-    """What a protocol is expected to give on one pool.
+def expected(pools: Sequence[Pool], protocol: Protocol, k: int, *, seed: int = 0) -> NDArray[np.float64]:
+    """What a protocol is expected to give on each pool, shape ``(pools,)``.
 
     Raises:
-        ValueError: The pool has fewer than ``k`` samples, or no rewards where the protocol needs them.
+        ValueError: A pool has fewer than ``k`` samples, or no rewards where the protocol needs them.
     """
-    if protocol == "coverage":
-        return best_of_k(pool.scores, pool.scores, k)
-    if protocol == "all":
-        return worst_of_k(pool.scores, pool.scores, k)
-    if protocol == "majority":
-        return majority_of_pool(pool, k, seed=seed).value
-    if not 1 <= k <= pool.n:
-        raise ValueError(f"k = {k} draws need a pool of at least as many samples, and one has {pool.n}")
+    sizes = np.array([pool.n for pool in pools], dtype=np.int64)
+    if len(sizes) and not 1 <= k <= sizes.min():
+        raise ValueError(f"k = {k} draws need pools of at least as many samples, and the smallest has {sizes.min()}")
     if protocol == "average":
-        return float(pool.scores.mean())
-    if pool.rewards is None:
+        return np.array([pool.scores.mean() for pool in pools])
+    if protocol == "majority":
+        return np.array([majority_of_pool(pool, k, seed=seed).value for pool in pools])
+    if protocol in ("best", "worst") and any(pool.rewards is None for pool in pools):
         raise ValueError(f"{protocol} of k needs rewards, and a pool has none")
-    choose = best_of_k if protocol == "best" else worst_of_k
-    return choose(pool.rewards, pool.scores, k)
+    choose = best_of_k if protocol in ("coverage", "best") else worst_of_k
+    values = np.empty(len(pools))
+    for size in np.unique(sizes):
+        places = np.flatnonzero(sizes == size).tolist()
+        scores = np.array([pools[place].scores for place in places])
+        by = np.array([pools[place].rewards for place in places]) if protocol in ("best", "worst") else scores
+        values[places] = choose(by, scores, k)
+    return values

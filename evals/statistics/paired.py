@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evals.statistics.accuracy import clopper_pearson, question_means
+from evals.statistics.accuracy import Scores, clopper_pearson, question_means
 from evals.statistics.bootstrap import clusters
 from evals.statistics.estimate import Z95
 from evals.statistics.special import beta_cdf, t_cdf, t_quantile
@@ -68,8 +68,8 @@ class McNemar:
 
 
 def paired(
-    first: Sequence[Sequence[float]],
-    second: Sequence[Sequence[float]],
+    first: Scores,
+    second: Scores,
     groups: Sequence[Hashable] | None = None,
     *,
     test: Literal["t", "sign-flip"] = "t",

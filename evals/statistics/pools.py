@@ -7,9 +7,9 @@ more noise or with a bias.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,6 +59,15 @@ class Pool:
     def n(self) -> int:
         """How many samples there are."""
         return len(self.scores)
+
+    @cached_property
+    def votes(self) -> dict[str, tuple[int, float]]:
+        """For each answer how many samples gave it and the mean of their grades."""
+        found: dict[str, list[float]] = {}
+        for answer, score in zip(self.answers, self.scores.tolist(), strict=True):
+            if answer is not None:
+                found.setdefault(answer, []).append(score)
+        return {answer: (len(scores), sum(scores) / len(scores)) for answer, scores in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +141,39 @@ def _counts(n: ArrayLike, c: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDAr
     return n_, c_
 
 
-def best_of_k(rewards: ArrayLike, values: ArrayLike, k: int) -> float:
-    """The expected value of the sample with the highest reward among k.
+def best_of_k(rewards: ArrayLike, values: ArrayLike, k: int) -> NDArray[np.float64]:
+    """The expected value of the sample with the highest reward among k, for one pool or for each of many of one size.
 
     With samples in ascending order of reward it is ``sum of values[i] C(i, k-1) / C(n, k)``; samples with the same
     reward are as likely to be taken, so that each has the mean value of its ties.
 
     Args:
-        rewards: What the choice is made by, shape ``(n,)``.
-        values: What it is worth, shape ``(n,)``: grades, or the rewards themselves.
+        rewards: What the choice is made by, shape ``(..., n)``.
+        values: What it is worth, same shape: grades, or the rewards themselves.
         k: How many are drawn.
 
+    Returns:
+        Shape ``(...)``.
+
     Raises:
-        ValueError: ``k`` is not from 1 to n, or the lengths differ.
+        ValueError: ``k`` is not from 1 to n, or the shapes differ.
     """
     r, v = np.asarray(rewards, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    n = len(r)
-    if len(v) != n:
-        raise ValueError(f"{n} rewards were given for {len(v)} values")
+    if r.shape != v.shape:
+        raise ValueError(f"rewards of shape {r.shape} were given for values of shape {v.shape}")
+    n = r.shape[-1]
     _counts(n, 0, k)
-    _, tied, sizes = np.unique(r, return_inverse=True, return_counts=True)
-    means = np.bincount(tied, weights=v) / sizes
+    order = np.argsort(r, axis=-1, kind="stable")
+    ascending, worth = np.take_along_axis(r, order, -1), np.take_along_axis(v, order, -1)
+    starts = np.ones(r.shape, dtype=bool)
+    starts[..., 1:] = ascending[..., 1:] != ascending[..., :-1]
+    tied = np.cumsum(starts.ravel()) - 1
+    means = np.bincount(tied, weights=worth.ravel()) / np.bincount(tied)
     weights = np.exp(log_choose(np.arange(n), k - 1) - log_choose(n, k))
-    return float(np.repeat(means, sizes) @ weights)
+    return np.asarray(means[tied].reshape(r.shape) @ weights)
 
 
-def worst_of_k(rewards: ArrayLike, values: ArrayLike, k: int) -> float:
+def worst_of_k(rewards: ArrayLike, values: ArrayLike, k: int) -> NDArray[np.float64]:
     """The expected value of the sample with the lowest reward among k; arguments as in :func:`best_of_k`."""
     return best_of_k(-np.asarray(rewards, dtype=np.float64), values, k)
 
@@ -192,27 +208,34 @@ def majority_at_k(
         raise ValueError(f"{len(counts)} answers were given {len(values)} scores")
     n = sum(counts) + silent
     _counts(n, 0, k)
-    kept = [(count, value) for count, value in zip(counts, values, strict=True) if count]
-    highest = min(k, max((count for count, _ in kept), default=0))
-    if highest * (k + len(kept)) * math.ceil(k / 50) > _EXACT_STEPS:
+    kept = tuple(sorted((count, float(value)) for count, value in zip(counts, values, strict=True) if count))
+    if min(k, max((count for count, _ in kept), default=0)) * (k + len(kept)) * math.ceil(k / 50) > _EXACT_STEPS:
         return _majority_by_draws(kept, silent, k, draws, seed)
+    return Expected(_majority_exactly(kept, silent, k), 0.0, True)
+
+
+# Pools of a few samples come in few shapes.
+@lru_cache(maxsize=1 << 16)
+def _majority_exactly(kept: tuple[tuple[int, float], ...], silent: int, k: int) -> float:
+    n = sum(count for count, _ in kept) + silent
+    highest = min(k, max((count for count, _ in kept), default=0))
     table = log_factorials(n)
     pmf = [_binomial(count, k / n, k, table) for count, _ in kept]
     quiet = _binomial(silent, k / n, k, table)
     total = sum(_wins(kept, pmf, quiet, k, height) for height in range(1, highest + 1))
-    return Expected(min(1.0, total / float(_binomial(n, k / n, k, table)[k])), 0.0, True)
+    return min(1.0, total / float(_binomial(n, k / n, k, table)[k]))
 
 
 def _binomial(n: int, p: float, most: int, table: NDArray[np.float64]) -> NDArray[np.float64]:
     """The chances of 0 to ``min(n, most)`` of ``n``."""
     h = np.arange(min(n, most) + 1)
     if p >= 1:
-        return (h == n).astype(np.float64)
-    return np.exp(table[n] - table[h] - table[n - h] + h * math.log(p) + (n - h) * math.log1p(-p))
+        return np.where(h == n, 1.0, 0.0)
+    return np.asarray(np.exp(table[n] - table[h] - table[n - h] + h * math.log(p) + (n - h) * math.log1p(-p)))
 
 
 def _wins(
-    answers: list[tuple[int, float]],
+    answers: tuple[tuple[int, float], ...],
     pmf: list[NDArray[np.float64]],
     quiet: NDArray[np.float64],
     k: int,
@@ -235,7 +258,7 @@ def _wins(
     return float((score[k, 1:] / np.arange(1, most + 1)).sum())
 
 
-def _majority_by_draws(answers: list[tuple[int, float]], silent: int, k: int, draws: int, seed: int) -> Expected:
+def _majority_by_draws(answers: tuple[tuple[int, float], ...], silent: int, k: int, draws: int, seed: int) -> Expected:
     rng = np.random.default_rng(seed)
     sizes = np.array([count for count, _ in answers] + [silent])
     values = np.array([value for _, value in answers])
@@ -251,11 +274,5 @@ def majority_of_pool(pool: Pool, k: int, *, draws: int = 20_000, seed: int = 0) 
 
     Samples with the same answer that were graded apart share the mean of their grades.
     """
-    counts = Counter(answer for answer in pool.answers if answer is not None)
-    totals: dict[str, float] = dict.fromkeys(counts, 0.0)
-    for answer, score in zip(pool.answers, pool.scores, strict=True):
-        if answer is not None:
-            totals[answer] += float(score)
-    values = [totals[answer] / count for answer, count in counts.items()]
-    silent = pool.n - sum(counts.values())
-    return majority_at_k(list(counts.values()), values, k, silent=silent, draws=draws, seed=seed)
+    counts, values = [count for count, _ in pool.votes.values()], [value for _, value in pool.votes.values()]
+    return majority_at_k(counts, values, k, silent=pool.n - sum(counts), draws=draws, seed=seed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evals.statistics.accuracy import question_means
+from evals.statistics.accuracy import Scores, question_means
 from evals.statistics.special import z_quantile
 
 
@@ -29,7 +28,7 @@ class Components:
     n: int
 
 
-def components(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Components:
+def components(first: Scores, second: Scores) -> Components:
     """The components of variance estimated from a pilot with at least two repeats of each problem.
 
     The part of the variance between problems that chance within them explains is taken away, so that it is unbiased
@@ -49,7 +48,7 @@ def components(first: Sequence[Sequence[float]], second: Sequence[Sequence[float
         within.append(float(variances.mean()))
         noise += float((variances / sizes).mean())
     total = float(np.var(question_means(first) - question_means(second), ddof=1))
-    return Components(max(0.0, total - noise), *within, len(first))
+    return Components(max(0.0, total - noise), within[0], within[1], len(first))
 
 
 def problems_needed(

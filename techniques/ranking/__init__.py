@@ -1,1 +1,1 @@
-"""What rankings are made of: schedules of comparisons, verdicts, and the Bradley-Terry model. Nothing here draws."""
+"""What rankings are made of: schedules of comparisons and verdicts. Nothing here draws."""

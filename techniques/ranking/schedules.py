@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 
-from techniques.ranking.bradley_terry import Pair, best_first, shares_of
+from archon.bradley_terry import Pair, best_first, shares_of
 
 Outcomes = Mapping[Pair, float]
 Schedule = Generator[list[Pair], Outcomes, None]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from techniques.code import blocks, parse_code_tests, parsed, program_of, stub_of
+from archon.programs import blocks, parsed
+from techniques.code import parse_code_tests, program_of, stub_of
 
 STUB = 'from typing import List\n\n\ndef total(numbers: List[int]) -> int:\n    """Add them."""\n'
 PIECES = st.lists(

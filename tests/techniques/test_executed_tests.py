@@ -205,7 +205,7 @@ def test_written_tests_are_executed_on_samples_and_the_trace_says_how() -> None:
     assert run_sync(answer()) == RIGHT
     ran = [event for event in events if event.kind == "execution"]
     assert {event.layer for event in ran} == {"2.test"}
-    told = [(json.loads(event.data["stdin"])["test"], event.data["ended"]) for event in ran]
+    told = [(json.loads(event.data["stdin"])["checks"][0], event.data["ended"]) for event in ran]
     assert sorted(told) == [
         ("assert double(2) == 4", "ok"),
         ("assert double(2) == 4", "ok"),

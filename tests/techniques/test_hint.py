@@ -15,11 +15,11 @@ from archon.errors import ConfigError, PermanentError
 from archon.estimate import estimate
 from archon.models.base import Capabilities, Completion, Request
 from archon.observed import Profile
+from archon.programs import blocks
 from archon.sandbox import Execution
 from archon.state import Candidate, Message, State, Task
 from archon.testing import ScriptedModel, rehearse
 from techniques import Hint
-from techniques.code import blocks
 from techniques.hint import HINT, SHOWN, STOP, clip, glue, hinted, next_program, output_block
 from tests.techniques.snapshot import check_snapshot
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from techniques.ranking.bradley_terry import Pair, agreed_order, best_first, shares_of, strengths, win_shares
+from archon.bradley_terry import Pair, agreed_order, best_first, shares_of, strengths, win_shares
 from techniques.ranking.listwise import shown_orders, windows
 from techniques.ranking.pairwise import parse_preference, settle
 from techniques.ranking.schedules import Schedule, advance, all_pairs, knockout, pivot, rounds, swiss

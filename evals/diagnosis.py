@@ -1,0 +1,141 @@
+"""One plain sentence on what holds an architecture back, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from evals.records import Record
+from evals.statistics.accuracy import Accuracy, accuracy_over_repeats, support
+from evals.statistics.judging import Gap, gap, within_auc
+from evals.statistics.pools import Pool, pools_of
+
+Kind = Literal["grader", "too few", "judge", "selection", "generation", "sound"]
+
+# What may go ungraded, or stay unsolved, before it is the first thing to say.
+_MARGIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What holds an architecture back.
+
+    Attributes:
+        architecture: Its name.
+        kind: ``grader``: too many runs could not be graded; ``too few``: the problems do not tell; ``judge``: right
+            answers are in the pool and its rewards cannot tell them; ``selection``: they are there and not picked;
+            ``generation``: they are not there; ``sound``: none of these.
+        sentence: In plain words, with the numbers.
+        numbers: Those numbers by name.
+    """
+
+    architecture: str
+    kind: Kind
+    sentence: str
+    numbers: Mapping[str, float]
+
+
+def diagnose(records: Iterable[Record]) -> dict[str, Diagnosis]:
+    """A diagnosis of each architecture; it claims only what an interval supports."""
+    by_name: dict[str, list[Record]] = {}
+    for record in records:
+        by_name.setdefault(record.architecture, []).append(record)
+    return {name: _diagnose(name, rows) for name, rows in by_name.items()}
+
+
+def _diagnose(name: str, records: Sequence[Record]) -> Diagnosis:
+    graded = [record for record in records if record.score is not None]
+    crashed = len(records) - len(graded)
+    numbers: dict[str, float] = {"runs": len(records), "ungraded": crashed}
+    if crashed > _MARGIN * len(records):
+        sentence = (
+            f"The grader crashed on {crashed} of {len(records)} runs, so that what the other {len(graded)} say may not "
+            "hold for all: mend the grader first."
+        )
+        return Diagnosis(name, "grader", sentence, numbers)
+    scores, groups = _scores(graded)
+    measured = accuracy_over_repeats(scores, groups)
+    numbers |= {"problems": measured.n, "accuracy": measured.value, "low": measured.low, "high": measured.high}
+    if all(score == 1 for runs in scores for score in runs):
+        return _all_right(name, measured, numbers)
+    chosen = [record for record in graded if sum(sample.score is not None for sample in record.samples) > 1]
+    if not chosen:
+        return _without_pools(name, measured, numbers)
+    pools = pools_of(chosen)[name]
+    selected, clusters = _scores(chosen)
+    return _with_pools(name, list(pools.values()), gap(list(pools.values()), selected, clusters), clusters, numbers)
+
+
+def _scores(records: Sequence[Record]) -> tuple[list[list[float]], list[str]]:
+    scores: dict[str, list[float]] = {}
+    groups: dict[str, str] = {}
+    for record in records:
+        scores.setdefault(record.problem, []).append(record.score or 0.0)
+        groups.setdefault(record.problem, record.group)
+    return list(scores.values()), list(groups.values())
+
+
+def _all_right(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diagnosis:
+    found = support(measured.clusters, measured.clusters)
+    numbers |= {"supported": found.low, "needed": found.needed}
+    if found.enough:
+        return Diagnosis(name, "sound", f"Nothing went wrong: {found.sentence}", numbers)
+    return Diagnosis(name, "too few", f"Too few problems to tell: {found.sentence}", numbers)
+
+
+def _without_pools(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diagnosis:
+    shown = _shown(measured)
+    if measured.high < 1 - _MARGIN:
+        sentence = f"A generation problem: accuracy is {shown}, and there was no pool to choose from."
+        return Diagnosis(name, "generation", sentence, numbers)
+    return Diagnosis(name, "too few", f"Too few problems to tell: accuracy is {shown}.", numbers)
+
+
+def _with_pools(
+    name: str, pools: list[list[Pool]], found: Gap, groups: Sequence[str], numbers: dict[str, float]
+) -> Diagnosis:
+    missing = 1 - found.oracle.value
+    numbers |= {
+        "pools": found.n,
+        "oracle": found.oracle.value,
+        "selected": found.selected.value,
+        "random": found.random.value,
+        "majority": found.majority.value,
+        "loss": found.loss.value,
+        "loss_low": found.loss.low,
+        "loss_high": found.loss.high,
+    }
+    shown = f"answers reach {_shown(found.selected)} and the best of each pool {_shown(found.oracle)}"
+    lost, absent = found.loss.low > 0, found.oracle.high < 1 - _MARGIN
+    if lost and (found.loss.value >= missing or not absent):
+        tells = within_auc(pools, groups)
+        blame = ""
+        if tells is not None:
+            numbers |= {"auc": tells.value, "auc_low": tells.low, "auc_high": tells.high}
+            separates = f"{tells.value:.2f} ({_range(tells.low, tells.high)}, {tells.n} problems with both)"
+            blame = f"; its rewards tell right from wrong with an AUC of {separates}"
+            if tells.low <= 0.5:
+                sentence = f"A judge that is not shown to tell right from wrong: its AUC is {separates}, while {shown}."
+                return Diagnosis(name, "judge", sentence, numbers)
+        sentence = (
+            f"A selection problem: {shown}, so that {found.loss.value:.3f} "
+            f"({_range(found.loss.low, found.loss.high)}) is lost in choosing{blame}."
+        )
+        return Diagnosis(name, "selection", sentence, numbers)
+    if absent:
+        sentence = (
+            f"A generation problem: {shown}, so that on {missing:.0%} of problems there was no right answer to choose."
+        )
+        return Diagnosis(name, "generation", sentence, numbers)
+    if found.selected.low >= 1 - _MARGIN:
+        return Diagnosis(name, "sound", f"Little went wrong: {shown}.", numbers)
+    return Diagnosis(name, "too few", f"Too few problems to tell: {shown}.", numbers)
+
+
+def _shown(measured: Accuracy) -> str:
+    return f"{measured.value:.3f} ({_range(measured.low, measured.high)}, {measured.n} problems)"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}"

@@ -1,0 +1,295 @@
+"""The frontier: what the cheapest way to a right answer costs, problem by problem, a human expert included.
+
+Source: Erol et al. 2025 (Cost-of-Pass, arXiv:2504.13359). Plug-in values are biased where there are few runs: a problem
+that one in ten samples solves at a cent looks unsolved after eight, and then costs what the expert does. The intervals
+show it: the true rate of a problem is drawn from its posterior, never taken to be zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evals.economics.cost_of_pass import DRAWS, posterior, problem_weights, ratio, weighted
+from evals.statistics.bootstrap import ends, summary
+from evals.statistics.estimate import Estimate
+from evals.table import Table, Unit, same_problems
+
+Expert = float | Mapping[str, float] | None
+"""What a human expert costs per problem, alike for all or by problem; ``None`` to leave the expert out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierProblem:
+    """The cheapest way to a right answer to one problem.
+
+    Attributes:
+        problem: Its id.
+        value: What it costs; ``inf`` where nobody solves it.
+        low: Lower end of the 95 % interval.
+        high: Upper end of it.
+        n: Runs of the one that is cheapest; 0 for the expert.
+        who: The architecture, or ``expert``; empty where nobody solves it.
+    """
+
+    problem: str
+    value: float
+    low: float
+    high: float
+    n: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """The mean over problems of the least cost of pass.
+
+    Attributes:
+        value: The plug-in value; ``inf`` where nobody solves some problem.
+        low: Lower end of the 95 % interval over problems and rates.
+        high: Upper end of it.
+        n: The number of problems.
+        unit: What the cost is counted in.
+        problems: One by one.
+        unsolved: Problems that no run of any architecture solved: there the value is the expert's, and biased.
+        fewest_runs: The smallest number of runs that a value rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: Unit
+    problems: tuple[FrontierProblem, ...]
+    unsolved: int
+    fewest_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Essentialness:
+    """How much dearer the frontier would be without some of its architectures: ``(V(rest) - V(all)) / V(rest)``.
+
+    Attributes:
+        name: Of the set that is taken away.
+        value: From 0, nothing is lost, to 1.
+        low: Lower end of the 95 % interval.
+        high: Upper end of it.
+        n: The number of problems.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The frontier after a release.
+
+    Attributes:
+        date: The day of the release.
+        released: What came out that day.
+        value: The frontier of all that was out by then.
+        low: Lower end of the 95 % interval.
+        high: Upper end of it.
+        n: The number of problems.
+        unit: What the cost is counted in.
+        of_start: The share of the expert's cost that is left, ``V_t / V_0``.
+        gain: What the release took off, ``(V_before - V_t) / V_before``.
+    """
+
+    date: str
+    released: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: Unit
+    of_start: Estimate
+    gain: Estimate
+
+
+class _Values:
+    """Costs of pass of all members: as measured, shape ``(members, n)``, and drawn, ``(members, draws, n)``."""
+
+    def __init__(self, tables: Mapping[str, Table], unit: Unit, expert: Expert, draws: int, seed: int) -> None:
+        if not tables:
+            raise ValueError("a frontier needs at least one architecture")
+        same_problems(tables.values())
+        self.names = list(tables)
+        first = next(iter(tables.values()))
+        self.problems, self.n, self.draws = first.problems, first.n, draws
+        self.expert = _expert(expert, first)
+        self.plug_in = np.array([ratio(t.mean_costs(unit), t.mean_scores) for t in tables.values()])
+        drawn = [posterior(t, unit, draws=draws, seed=seed + 7 * i) for i, t in enumerate(tables.values())]
+        self.drawn = np.array([cost / rate for cost, rate in drawn])
+        self.weights = problem_weights(first, draws, seed)
+
+    def least(self, names: Collection[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The least cost of each problem, as measured and drawn, of some members and the expert."""
+        rows = [self.names.index(name) for name in names]
+        plug_in, drawn = self.expert, np.broadcast_to(self.expert, (self.draws, self.n))
+        if rows:
+            plug_in = np.minimum(plug_in, self.plug_in[rows].min(axis=0))
+            drawn = np.minimum(drawn, self.drawn[rows].min(axis=0))
+        return plug_in, drawn
+
+    def mean(self, names: Collection[str]) -> tuple[float, NDArray[np.float64]]:
+        """The frontier of some members, as measured and drawn."""
+        plug_in, drawn = self.least(names)
+        if not np.isfinite(drawn).all():
+            return float(plug_in.mean()), np.full(self.draws, math.inf)
+        return float(plug_in.mean()), weighted(drawn, self.weights)
+
+
+def _expert(expert: Expert, table: Table) -> NDArray[np.float64]:
+    if expert is None:
+        return np.full(table.n, math.inf)
+    if isinstance(expert, Mapping):
+        if missing := [problem for problem in table.problems if problem not in expert]:
+            raise ValueError(f"what the expert costs is not given for problem {missing[0]}")
+        return np.array([expert[problem] for problem in table.problems], dtype=np.float64)
+    return np.full(table.n, float(expert))
+
+
+def frontier(
+    tables: Mapping[str, Table], unit: Unit, *, expert: Expert = None, draws: int = DRAWS, seed: int = 0
+) -> Frontier:
+    """The frontier of architectures that were run on the same problems.
+
+    Args:
+        tables: By architecture.
+        unit: Of the cost.
+        expert: What a human costs.
+        draws: Resamples of problems and rates.
+        seed: Of those resamples.
+
+    Raises:
+        ValueError: There is no table, tables differ in problems, or a cost is not known.
+    """
+    values = _Values(tables, unit, expert, draws, seed)
+    plug_in, drawn = values.least(values.names)
+    value, means = values.mean(values.names)
+    counts = np.array([table.counts for table in tables.values()])
+    cheapest = values.plug_in.argmin(axis=0)
+    solved = np.isfinite(values.plug_in).any(axis=0)
+    problems = []
+    for place, problem in enumerate(values.problems):
+        measured = float(plug_in[place])
+        by_machine = solved[place] and values.plug_in[cheapest[place], place] <= values.expert[place]
+        who = values.names[cheapest[place]] if by_machine else "expert" if math.isfinite(measured) else ""
+        low, high = ends(drawn[:, place], 0.025, 0.975)
+        runs = int(counts[cheapest[place], place]) if by_machine else 0
+        problems.append(FrontierProblem(problem, measured, min(low, measured), max(high, measured), runs, who))
+    low, high = ends(means, 0.025, 0.975)
+    unsolved = int((~solved).sum())
+    return Frontier(
+        value, min(low, value), max(high, value), values.n, unit, tuple(problems), unsolved, int(counts.min())
+    )
+
+
+def essentialness(
+    tables: Mapping[str, Table],
+    unit: Unit,
+    sets: Mapping[str, Collection[str]] | None = None,
+    *,
+    expert: Expert = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, Essentialness]:
+    """How essential each set of architectures is: a model with all its techniques, a technique, a family.
+
+    Where the rest solves no more problems and there is no expert, both frontiers may be infinite: nothing is lost then.
+
+    Args:
+        tables: By architecture.
+        unit: Of the cost.
+        sets: Names of architectures by the name of the set; each architecture by itself if not given.
+        expert: What a human costs.
+        draws: Resamples of problems and rates.
+        seed: Of those resamples.
+
+    Raises:
+        ValueError: A set names an architecture without a table; others as in :func:`frontier`.
+    """
+    values = _Values(tables, unit, expert, draws, seed)
+    whole, whole_drawn = values.mean(values.names)
+    found = {}
+    for name, members in (sets or {n: (n,) for n in values.names}).items():
+        if missing := [member for member in members if member not in tables]:
+            raise ValueError(f"the set {name} names {missing[0]}, of which there is no table")
+        rest, rest_drawn = values.mean([n for n in values.names if n not in members])
+        value = float(_lost(np.array([rest]), np.array([whole]))[0])
+        low, high = ends(_lost(rest_drawn, whole_drawn), 0.025, 0.975)
+        found[name] = Essentialness(name, value, min(low, value), max(high, value), values.n)
+    return found
+
+
+def _around(value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
+    found = summary(value, drawn, n, method="bootstrap")
+    return replace(found, low=min(found.low, value), high=max(found.high, value))
+
+
+def _lost(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite, gone = np.isfinite(before), ~np.isfinite(before) & np.isfinite(after)
+    safe = np.where(finite & (before > 0), before, 1)
+    return np.where(gone, 1.0, np.where(finite, (safe - np.where(finite & (before > 0), after, 1)) / safe, 0.0))
+
+
+def progress(
+    tables: Mapping[str, Table],
+    released: Mapping[str, str],
+    unit: Unit,
+    *,
+    expert: float | Mapping[str, float],
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> list[Step]:
+    """How the frontier fell from the expert's cost, release by release.
+
+    Args:
+        tables: By architecture.
+        released: The day each came out, as ``YYYY-MM-DD``.
+        unit: Of the cost.
+        expert: What a human costs, with whom it starts.
+        draws: Resamples of problems and rates.
+        seed: Of those resamples.
+
+    Raises:
+        ValueError: An architecture has no date; others as in :func:`frontier`.
+    """
+    if missing := [name for name in tables if name not in released]:
+        raise ValueError(f"the day of release of {missing[0]} is not given")
+    values = _Values(tables, unit, expert, draws, seed)
+    start, start_drawn = values.mean(())
+    before, before_drawn = start, start_drawn
+    steps: list[Step] = []
+    out: list[str] = []
+    for date in sorted({released[name] for name in tables}):
+        new: Sequence[str] = [name for name in tables if released[name] == date]
+        out += new
+        value, drawn = values.mean(out)
+        low, high = ends(drawn, 0.025, 0.975)
+        left = _around(value / start, drawn / start_drawn, values.n)
+        gained = float(_lost(np.array([before]), np.array([value]))[0])
+        gain = _around(gained, _lost(before_drawn, drawn), values.n)
+        steps.append(Step(date, tuple(new), value, min(low, value), max(high, value), values.n, unit, left, gain))
+        before, before_drawn = value, drawn
+    return steps
+
+
+def expected_plug_in(cost: float, rate: float, runs: int, expert: float) -> float:
+    """The expected plug-in value of a problem: ``E[min(cost runs / X, expert)]`` for X of Bin(runs, rate).
+
+    Compare it with the true ``min(cost / rate, expert)`` to see the bias that a number of runs brings.
+    """
+    return math.fsum(
+        math.comb(runs, x) * rate**x * (1 - rate) ** (runs - x) * (min(cost * runs / x, expert) if x else expert)
+        for x in range(runs + 1)
+    )
