@@ -77,6 +77,14 @@ class Race:
         return bool(excess.mean() > z(self.alpha) * error)
 
 
+    def too_dear(self, candidate: Sequence[Outcome], ceiling: float, unit: CostUnit) -> bool:
+        """Whether the candidate's mean cost is clearly above the ceiling."""
+        costs = np.array([outcome.cost(unit) for outcome in candidate])
+        if len(costs) < FIRST_RUNG:
+            return False
+        return bool(costs.mean() - z(self.alpha) * costs.std(ddof=1) / math.sqrt(len(costs)) > ceiling)
+
+
 def z(alpha: float) -> float:
     """The one-sided normal quantile."""
     return NormalDist().inv_cdf(1 - alpha)

@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 WRONG = 6
-MOST = 64
+MOST = 16
 PROMPT, ANSWER, REMARK, VERDICT = 150, 250, 80, 60
 SECONDS_PER_TOKEN = 0.01
 
@@ -95,7 +95,7 @@ class World:
         problems: How many problems the search sees.
         models: The models by the reference that architectures use.
         share: Whether samples that an earlier architecture drew are free.
-        unseen: How many more problems there are, on which :meth:`accuracy` measures.
+        unseen: How many more problems there are, on which :meth:`truth` measures.
         paid: Requests that :meth:`evaluate` has really made so far.
         lasting: The numbers of problems, models and judges, by what they are.
     """
@@ -133,13 +133,14 @@ class World:
         places = np.asarray(positions, dtype=np.int64)
         act = _Act.of(self, architecture.layers[0][0], architecture, places, self._drawn)
         have = self._drawn.get(act.key, np.zeros(self.problems + self.unseen, dtype=np.int64))[places]
-        answers = act.answers(act.uniform(act.key, (MOST, 2)), act.temperature)
+        answers = act.answers(act.luck(), act.temperature)
         return [Pool.of(row[:n] == 0, [str(a) for a in row[:n]]) for row, n in zip(answers, have, strict=True)]
 
-    def accuracy(self, architecture: Architecture, half: slice = slice(None)) -> float:
-        """The share of right answers on the unseen problems, or on some of them."""
-        places = np.arange(self.problems, self.problems + self.unseen)[half]
-        return float((self._run(architecture, places, {}).answers[:, 0] == 0).mean())
+    def truth(self, architecture: Architecture, part: slice = slice(None)) -> tuple[float, float]:
+        """The share of right answers on the unseen problems, or on some of them, and the dollars an answer costs."""
+        places = np.arange(self.problems, self.problems + self.unseen)[part]
+        pool = self._run(architecture, places, {})
+        return float((pool.answers[:, 0] == 0).mean()), float(pool.usd.mean())
 
     def _run(self, architecture: Architecture, places: Ints, drawn: dict[str, Ints]) -> Candidates:
         zero = np.zeros(len(places))
@@ -174,7 +175,7 @@ class World:
 
     def _generate(self, pool: Candidates, act: _Act) -> Candidates:
         n = act.number("n", 1)
-        answers = act.answers(act.uniform(act.key, (MOST, 2))[:, :n], act.temperature)
+        answers = act.answers(act.luck()[:, :n], act.temperature)
         act.spend(act.key, n, PROMPT, ANSWER, prompts=1)
         own = Candidates(
             answers,
@@ -346,7 +347,15 @@ class _Act:
             lasting[what] = _generator(self.world, what).standard_normal((self._all, *shape))
         return lasting[what][self.places]
 
+    def luck(self) -> Floats:
+        """The draws of samples: two uniform numbers for each of the most there can be."""
+        lasting = self.world.lasting
+        if self.key not in lasting:
+            lasting[self.key] = _generator(self.world, self.key).random((self._all, MOST, 2))
+        return lasting[self.key][self.places]
+
     def uniform(self, what: str, shape: tuple[int, ...]) -> Floats:
+        """Fresh uniform numbers."""
         return _generator(self.world, what).random((self._all, *shape))[self.places]
 
     @property

@@ -252,10 +252,10 @@ class Study:
         return outcomes
 
     def _lost(self, outcomes: Sequence[Outcome]) -> bool:
+        if self.spec.ceiling is not None and self._race.too_dear(outcomes, self.spec.ceiling, self.spec.cost):
+            return True
         if self.spec.racing == "asha":
             return self._below_the_best_third(outcomes)
-        if self.spec.ceiling is not None and self._too_dear(outcomes):
-            return True
         if self.spec.objective == "cost_of_pass":
             best = self.history.best
             return best is not None and self._race.cost_of_pass_lost(
@@ -269,11 +269,6 @@ class Study:
             entry.cost(self.spec.cost) <= cost and self._race.accuracy_lost(outcomes, entry.outcomes)
             for entry in self.history.pareto()
         )
-
-    def _too_dear(self, outcomes: Sequence[Outcome]) -> bool:
-        costs = [outcome.cost(self.spec.cost) for outcome in outcomes]
-        assert self.spec.ceiling is not None
-        return len(costs) >= self.spec.first and min(costs) > self.spec.ceiling
 
     def _below_the_best_third(self, outcomes: Sequence[Outcome]) -> bool:
         """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934) with a reduction factor of 3."""
