@@ -1,4 +1,4 @@
-"""What a search asks of whatever evaluates architectures, so that the same search runs on models and on a simulation."""
+"""What a search asks of whatever evaluates architectures, so that it runs on models and on a simulation alike."""
 
 from __future__ import annotations
 

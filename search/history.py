@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
 from archon.architecture import Architecture
 from search.evaluator import CostUnit, Outcome
 from search.parameters import Params
 from search.racing import estimate_accuracy
 from search.spec import StudySpec
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -30,7 +30,7 @@ def sign_test(better: int, worse: int) -> float:
     On right and wrong answers this is McNemar's exact test on the pairs that differ.
     """
     n = better + worse
-    return math.fsum(math.comb(n, k) for k in range(better + 1)) / 2**n
+    return float(sum(math.comb(n, k) for k in range(better + 1)) / 2**n)
 
 
 def scored(a: Sequence[Outcome], b: Sequence[Outcome]) -> list[tuple[Outcome, Outcome]]:
@@ -75,7 +75,6 @@ class Race:
             return False
         error = excess.std(ddof=1) / math.sqrt(len(excess))
         return bool(excess.mean() > z(self.alpha) * error)
-
 
     def too_dear(self, candidate: Sequence[Outcome], ceiling: float, unit: CostUnit) -> bool:
         """Whether the candidate's mean cost is clearly above the ceiling."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -210,8 +211,8 @@ class World:
         passed = (act.view(pool, 0.9) > 0) & pool.present
         count = pool.present.sum(axis=1)
         act.spend(act.key, 2 * count, PROMPT + ANSWER, VERDICT)
-        nobody = ~passed.any(axis=1)
-        kept = replace(pool, present=np.where(nobody[:, None], pool.present, passed))
+        nobody = np.logical_not(passed.any(axis=1, keepdims=True))
+        kept = replace(pool, present=np.where(nobody, pool.present, passed))
         return act.charged(_best(kept, np.zeros(kept.answers.shape), kept.answers.shape[1]))
 
     def _vote(self, pool: Candidates, act: _Act) -> Candidates:
@@ -373,7 +374,7 @@ class _Act:
         """Wrong answers by their popularity."""
         popular = np.exp(1.1 * self.normal("popular", (WRONG,)))
         edges = np.cumsum(popular / popular.sum(axis=1, keepdims=True), axis=1)
-        return 1 + np.minimum((luck[:, :, None] > edges[:, None, :]).sum(axis=2), WRONG - 1)
+        return np.asarray(1 + np.minimum((luck[:, :, None] > edges[:, None, :]).sum(axis=2), WRONG - 1))
 
     def answers(self, luck: Floats, temperature: float) -> Ints:
         """Answers from two uniform numbers each; at temperature 0 all draws are the first one."""
@@ -415,22 +416,28 @@ class _Act:
 
 def _concatenate(before: Candidates, parts: Sequence[Candidates]) -> Candidates:
     """Parallel techniques: all candidates; costs add up, also to those of the layers before."""
-    joined = [np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("answers", "present", "score")]
-    costs = [
-        getattr(before, name) + sum(getattr(part, name) for part in parts) for name in ("tokens", "usd", "calls", "paid")
-    ]
-    latency = before.latency + np.max([part.latency for part in parts], axis=0)
-    return Candidates(joined[0], joined[1], joined[2], max(part.sharpened for part in parts), *costs, latency)
+    return Candidates(
+        np.concatenate([part.answers for part in parts], axis=1),
+        np.concatenate([part.present for part in parts], axis=1),
+        np.concatenate([part.score for part in parts], axis=1),
+        max(part.sharpened for part in parts),
+        before.tokens + np.sum([part.tokens for part in parts], axis=0),
+        before.usd + np.sum([part.usd for part in parts], axis=0),
+        before.calls + np.sum([part.calls for part in parts], axis=0),
+        before.paid + np.sum([part.paid for part in parts], axis=0),
+        before.latency + np.max([part.latency for part in parts], axis=0),
+    )
 
 
 def _best(pool: Candidates, view: Floats, keep: int) -> Candidates:
     """The candidates that look best, in that order; those that are not there come last."""
     order = np.argsort(-np.where(pool.present, view, -np.inf), axis=1, kind="stable")[:, :keep]
-
-    def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.take_along_axis(values, order, axis=1)
-
-    return replace(pool, answers=take(pool.answers), present=take(pool.present), score=take(pool.score))
+    return replace(
+        pool,
+        answers=np.take_along_axis(pool.answers, order, axis=1),
+        present=np.take_along_axis(pool.present, order, axis=1),
+        score=np.take_along_axis(pool.score, order, axis=1),
+    )
 
 
 def _single(pool: Candidates, answers: Ints) -> Candidates:
@@ -446,4 +453,4 @@ def _generator(world: World, what: str) -> np.random.Generator:
 def _fresh(uniform: Floats) -> Floats:
     """Logistic noise of unit variance."""
     clipped = np.clip(uniform, 1e-9, 1 - 1e-9)
-    return np.log(clipped / (1 - clipped)) * np.sqrt(3) / np.pi
+    return np.asarray(np.log(clipped / (1 - clipped)) * math.sqrt(3) / math.pi)

@@ -61,5 +61,7 @@ class StudySpec(BaseModel):
         if self.sampler in ("greedy", "factorial") and self.objective == "pareto":
             raise ValueError(f"the sampler '{self.sampler}' needs one objective; take accuracy or cost_of_pass")
         if self.ceiling is not None and self.objective == "cost_of_pass":
-            raise ValueError("a ceiling belongs to the objectives accuracy and pareto; cost_of_pass weighs cost already")
+            raise ValueError(
+                "a ceiling belongs to the objectives accuracy and pareto; cost_of_pass weighs cost already"
+            )
         return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import Trial, TrialState
@@ -20,7 +20,7 @@ from search.parameters import Params
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
 from search.space import Space
-from search.spec import StudySpec
+from search.spec import Objective, StudySpec
 from search.surrogate import Remembers, predict
 
 # So many proposals in a row that rules turn down, or that were tried before, and the space counts as used up.
@@ -293,14 +293,14 @@ def create(
     spec: StudySpec, *, name: str = "search", storage: Any = None, worker: int = 0, resume: bool = False
 ) -> optuna.Study:
     """The Optuna study of a search; the same name in the same storage is the same study."""
-    directions = {
+    directions: Mapping[Objective, list[Literal["minimize", "maximize"]]] = {
         "accuracy": ["maximize"],
         "cost_of_pass": ["minimize"],
         "pareto": ["maximize", "minimize", "minimize"],
-    }[spec.objective]
+    }
     return optuna.create_study(
         study_name=name,
-        directions=directions,
+        directions=directions[spec.objective],
         sampler=sampler_of(spec, worker),
         storage=storage,
         load_if_exists=resume,

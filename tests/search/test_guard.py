@@ -18,7 +18,6 @@ from archon.errors import GuardError
 from search.guard import Asked, Guard, Ladder, Thresholdout
 from search.log import Log
 from search.sealed import Sealed
-from search.splits import SHARES, split_of, splits_of
 
 
 def scores(right: int, of: int = 100) -> dict[str, float]:
@@ -221,20 +220,6 @@ def test_sealed_problems_are_scored_once(tmp_path: Path) -> None:
     for refused in (lambda: Sealed(tmp_path).open("winner"), lambda: Sealed(tmp_path).close("winner", scores(99))):
         with pytest.raises(GuardError, match=r"were scored with winner \(.*\), and only once"):
             refused()
-
-
-def test_splits_do_not_depend_on_each_other(tmp_path: Path) -> None:
-    names = [f"problem-{i}" for i in range(4000)]
-    found = splits_of(names)
-    assert sorted(name for split in found.values() for name in split) == sorted(names)
-    for split, share in SHARES.items():
-        assert len(found[split]) / len(names) == pytest.approx(share, abs=0.03)
-    assert all(split_of(name) == "guard" for name in found["guard"])
-    assert splits_of(names[:100])["sealed"] == [name for name in found["sealed"] if name in names[:100]]
-    assert splits_of(names, salt="other") != found
-    assert splits_of(names, {"search": 1.0, "guard": 0.0, "sealed": 0.0})["search"] == names
-    with pytest.raises(ValueError, match="not negative"):
-        split_of("a", {"search": -1.0})
 
 
 def test_a_log_gives_back_what_was_written(tmp_path: Path) -> None:
