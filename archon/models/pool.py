@@ -25,6 +25,7 @@ from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.shared_window import SharedLimits, SharedWindows
 from archon.models.spec import SECRET_REFERENCE, ModelSpec
 from archon.models.transport import ClientTransport, Transport, certificates
+from archon.models.turns import InTurns, Turns
 from archon.models.window import Limits
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ModelPool:
         self._rates = None if rate_limits is None else SharedLimits(rate_limits)
         self._limiters: dict[str, Limiter] = {}
         self._local = LocalServers()
+        self._turns = Turns()
         self._http: dict[bool, httpx.AsyncClient] = {}
         self._wires: WirePool | None = None
 
@@ -84,7 +86,10 @@ class ModelPool:
             windows = None if self._rates is None else SharedWindows(self._rates, endpoint)
             self._limiters[endpoint] = Limiter(limits, windows)
         limiter = self._limiters[endpoint]
-        return Limited(around(Normalised(bare.heard_by(limiter.heed))), limiter)
+        heard: Model = bare.heard_by(limiter.heed)
+        if spec.provider == LOCAL:
+            heard = InTurns(heard, self._turns)
+        return Limited(around(Normalised(heard)), limiter)
 
     async def bare_model(self, spec: ModelSpec) -> OpenAIModel:
         """The model with nothing around it, for probing."""
