@@ -25,6 +25,7 @@ class Outcome:
         calls: Requests the architecture makes by itself.
         latency: From the start of the question to its end, in seconds.
         paid: Requests that were really sent; fewer where an earlier trial had drawn the samples.
+        paid_usd: What those cost; ``None`` where only the share of requests tells.
     """
 
     score: float | None
@@ -34,6 +35,14 @@ class Outcome:
     calls: int
     latency: float
     paid: int
+    paid_usd: float | None = None
+
+    @property
+    def bought(self) -> float:
+        """Dollars really paid, as far as prices are known."""
+        if self.paid_usd is not None:
+            return self.paid_usd
+        return (self.usd or 0.0) * self.paid / self.calls if self.calls else 0.0
 
     def cost(self, unit: CostUnit) -> float:
         """The cost in a unit; not a number where the price is not known."""
@@ -42,7 +51,16 @@ class Outcome:
 
     def to_data(self) -> list[Any]:
         """The outcome as a short list of JSON values."""
-        return [self.score, self.usd, self.seconds, self.tokens, self.calls, self.latency, self.paid]
+        return [
+            self.score,
+            self.usd,
+            self.seconds,
+            self.tokens,
+            self.calls,
+            self.latency,
+            self.paid,
+            self.paid_usd,
+        ]
 
     @classmethod
     def from_data(cls, data: Sequence[Any]) -> Self:
@@ -62,6 +80,7 @@ class Evaluator(Protocol):
         """What the architecture comes to on the problems at these positions, in their order.
 
         Raises:
+            BudgetExhausted: The limit of the study was reached on the way.
             ArchonError: The architecture cannot run at all; a problem that failed is an outcome with score 0.
         """
         ...

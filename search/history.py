@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from archon.architecture import Architecture
 from search.evaluator import CostUnit, Outcome
@@ -31,16 +32,22 @@ class Entry:
     outcomes: Sequence[Outcome]
     whole: bool
 
-    @property
+    @cached_property
     def accuracy(self) -> float:
         """The mean score over what it saw."""
         return mean(o.score for o in self.outcomes)
 
-    def cost(self, unit: CostUnit) -> float:
-        """The mean cost of an answer."""
-        return mean(o.cost(unit) for o in self.outcomes)
+    @cached_property
+    def _costs(self) -> dict[CostUnit, float]:
+        return {}
 
-    @property
+    def cost(self, unit: CostUnit) -> float:
+        """The mean cost of an answer; not a number where any of them is not known."""
+        if unit not in self._costs:
+            self._costs[unit] = mean_cost(self.outcomes, unit)
+        return self._costs[unit]
+
+    @cached_property
     def latency(self) -> float:
         """The mean seconds to an answer."""
         return mean(o.latency for o in self.outcomes)
@@ -98,20 +105,25 @@ class History:
         """What the optimiser is told of outcomes on some of the problems, one number per objective."""
         best = self.best
         accuracy = estimate_accuracy(outcomes, best.outcomes if best else None)
-        cost = mean(o.cost(self.spec.cost) for o in outcomes)
+        cost = mean_cost(outcomes, self.spec.cost)
         if self.spec.objective == "accuracy":
             return [accuracy]
         if self.spec.objective == "cost_of_pass":
             # Half a right answer more keeps it finite where nothing was right yet.
             n = len(outcomes)
             return [math.log(max(cost, 1e-12) / ((accuracy * n + 0.5) / (n + 0.5)))]
-        return [accuracy, _finite(cost), mean(o.latency for o in outcomes)]
+        return [accuracy, cost, mean(o.latency for o in outcomes)]
 
 
 def mean(values: Iterable[float | None]) -> float:
     """The mean of what there is; not a number where there is nothing."""
     known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if known else math.nan
+
+
+def mean_cost(outcomes: Sequence[Outcome], unit: CostUnit) -> float:
+    """The mean cost of an answer; not a number where any of them is not known."""
+    return math.fsum(o.cost(unit) for o in outcomes) / len(outcomes) if outcomes else math.nan
 
 
 def _finite(cost: float) -> float:

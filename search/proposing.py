@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -24,15 +26,24 @@ class Proposer(Protocol):
         ...
 
 
-def sampler_of(spec: StudySpec, offset: int = 0) -> optuna.samplers.BaseSampler:
-    """Optuna's sampler; ``offset`` keeps several workers of one study from proposing the same.
+def sampler_of(spec: StudySpec, turn: int = 0, worker: str = "") -> optuna.samplers.BaseSampler:
+    """Optuna's sampler for one proposal.
 
     TPE models all settings of a branch together (``multivariate`` and ``group``), and counts trials that are still
     running as bad, so that parallel trials keep apart.
+
+    Args:
+        spec: Which, and the seed.
+        turn: Which proposal; with the seed it decides all that is random.
+        worker: Keeps several workers of one study from proposing the same.
     """
-    seed = spec.seed + 1_000_003 * offset
+    digest = hashlib.blake2b(f"{spec.seed} {turn} {worker}".encode(), digest_size=4).digest()
+    seed = int.from_bytes(digest)
     if spec.sampler == "tpe":
-        return optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+        with warnings.catch_warnings():
+            # What groups do is documented; they are called experimental all the same.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
     if spec.sampler == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
     return optuna.samplers.RandomSampler(seed=seed)

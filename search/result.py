@@ -15,8 +15,8 @@ from optuna.importance import PedAnovaImportanceEvaluator
 
 from archon.source import dump_architecture
 from search.history import Entry, History
+from search.progress import Progress
 from search.proposing import main_effects
-from search.study import Progress
 
 LEAST_TRIALS = 20
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archon.errors import ConfigError
 
+BEAT = "beat "
 BEAT_SECONDS = 5.0
 GRACE_SECONDS = 30.0
 RETRIES = 3
@@ -64,27 +64,32 @@ class Watchdog:
     """Keeps the trials of workers that died from staying open for ever.
 
     Optuna's own heartbeat does not work where trials are asked for and told. Every worker writes the time under a name
-    of its own into the study; a running trial whose worker has been silent for :data:`GRACE_SECONDS` is told as failed,
-    by whoever notices first, and its settings are put in the queue again, at most :data:`RETRIES` times.
+    of its own into the study; a running trial whose worker has been silent for the grace is given up by whoever
+    notices first.
 
     Args:
         study: The study.
         worker: This worker's name; a new one if not given.
+        grace: Seconds of silence after which a worker counts as dead.
         clock: Seconds since the epoch, which the machines have to agree on within the grace.
     """
 
-    def __init__(self, study: optuna.Study, worker: str = "", clock: Any = time.time) -> None:
+    def __init__(
+        self,
+        study: optuna.Study,
+        worker: str = "",
+        *,
+        grace: float = GRACE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.study = study
         self.worker = worker or uuid.uuid4().hex[:12]
+        self.grace = grace
         self._clock = clock
-        self._beaten = 0.0
 
     def beat(self) -> None:
-        """Say that this worker lives; cheap if it has just been said."""
-        now = self._clock()
-        if now - self._beaten >= BEAT_SECONDS:
-            self.study.set_user_attr(f"beat {self.worker}", now)
-            self._beaten = now
+        """Say that this worker lives."""
+        self.study.set_user_attr(BEAT + self.worker, self._clock())
 
     def revive(self) -> list[int]:
         """Have the trials of silent workers tried again.
@@ -92,22 +97,34 @@ class Watchdog:
         Returns:
             The numbers of the trials that were given up.
         """
-        now = self._clock()
-        beats: Mapping[str, Any] = self.study.user_attrs
+        now, beats = self._clock(), self.study.user_attrs
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         given_up = []
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in running:
             worker = trial.user_attrs.get("worker")
-            if worker is None or worker == self.worker:
-                continue
-            if now - beats.get(f"beat {worker}", 0.0) < GRACE_SECONDS:
-                continue
-            try:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-            except (UpdateFinishedTrialError, ValueError):
-                # Another worker was faster, or the silent one came back and finished.
-                continue
-            given_up.append(trial.number)
-            tries = trial.user_attrs.get("tries", 1)
-            if tries <= RETRIES:
-                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number, "tries": tries + 1})
+            # A worker that was killed before it could sign its trial is known by the time alone.
+            said = beats.get(f"{BEAT}{worker}", 0.0) if worker else _begun(trial)
+            if worker != self.worker and now - said >= self.grace and give_up(self.study, trial):
+                given_up.append(trial.number)
         return given_up
+
+
+def give_up(study: optuna.Study, trial: FrozenTrial | Trial) -> bool:
+    """Tell a running trial as failed, and put its settings in the queue again, at most :data:`RETRIES` times.
+
+    Returns:
+        Whether it was still running; another worker may have been faster.
+    """
+    try:
+        study.tell(trial.number, state=TrialState.FAIL)
+    except (UpdateFinishedTrialError, ValueError):
+        return False
+    tries = trial.user_attrs.get("tries", 1)
+    if tries <= RETRIES:
+        settings = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        study.enqueue_trial(settings, user_attrs={"retry_of": trial.number, "tries": tries + 1})
+    return True
+
+
+def _begun(trial: FrozenTrial) -> float:
+    return trial.datetime_start.timestamp() if trial.datetime_start else 0.0

@@ -3,63 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from archon.architecture import Architecture
-from archon.errors import ArchonError, ConfigError
+from archon.concurrency import gather
+from archon.errors import ArchonError, BudgetExhausted, ConfigError
 from search.evaluator import Evaluator, Outcome
-from search.history import Entry, History
-from search.parameters import Params
+from search.history import Entry, History, mean_cost
+from search.parameters import Params, Value
+from search.progress import CAME_TO, CameTo, Progress
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
-from search.space import Space
+from search.space import InvalidArchitectureError, Space
 from search.spec import Objective, StudySpec
+from search.storage import BEAT_SECONDS, Watchdog, give_up
 from search.surrogate import Remembers, predict
 
 # So many proposals in a row that rules turn down, or that were tried before, and the space counts as used up.
 FUTILE = 300
 RULES = "rules"
 CEILING = "ceiling"
+STOPPED = "stopped"
+PAUSE_SECONDS = 0.5
 
 Check = Callable[[Architecture], str | None]
 """Says why the rules turn an architecture down, ``None`` if they do not."""
-
-
-@dataclass
-class Progress:
-    """What a study has come to so far.
-
-    Attributes:
-        trials: Architectures evaluated, dropped ones included.
-        dropped: Those that lost a race.
-        predicted: Those that the surrogate turned down without a call.
-        pruned: Proposals that rules turned down.
-        repeated: Proposals that had been tried already.
-        failed: Architectures that could not run.
-        evaluations: Problems answered, by all architectures together.
-        paid: Requests that were really sent.
-        stopped: Why it ended.
-    """
-
-    trials: int = 0
-    dropped: int = 0
-    predicted: int = 0
-    pruned: int = 0
-    repeated: int = 0
-    failed: int = 0
-    evaluations: int = 0
-    paid: int = 0
-    usd: float = 0.0
-    since_better: int = 0
-    stopped: str = ""
-    reasons: dict[str, int] = field(default_factory=dict)
 
 
 class Study:
@@ -71,7 +47,8 @@ class Study:
         evaluator: Runs architectures on problems.
         spec: The settings.
         study: Where trials are kept; an Optuna study made by :func:`create`.
-        worker: Which of several workers of the study this is.
+        watchdog: Given where several workers share the study: trials are then counted over all of them.
+        leads: Whether this one of several workers says when the study is over, and waits for the others.
         known: Settings to try first, such as those of a known architecture.
         show: Told the progress and the history after every trial.
     """
@@ -84,7 +61,8 @@ class Study:
         spec: StudySpec,
         study: optuna.Study,
         *,
-        worker: int = 0,
+        watchdog: Watchdog | None = None,
+        leads: bool = True,
         known: Sequence[Params] = (),
         show: Callable[[Progress, History], None] = lambda progress, history: None,
     ) -> None:
@@ -99,154 +77,248 @@ class Study:
         self._propose = proposer_of(space, spec)
         self._remembers = evaluator if spec.surrogate and isinstance(evaluator, Remembers) else None
         self._show = show
-        self._worker = worker
-        self._started = time.monotonic()
-        self._futile = 0
+        self._watchdog = watchdog
+        self._leads = leads
+        self._ends = math.inf if spec.seconds is None else time.monotonic() + spec.seconds
         # A common order that is nobody's own, so that first rungs are a fair sample.
         self.order = list(range(evaluator.problems))
         random.Random(spec.seed).shuffle(self.order)
         self._rungs = [len(self.order)] if spec.racing == "off" else rungs(len(self.order), spec.first)
         self._at_rung: dict[int, list[float]] = {}
+        self._futile = 0
+        self._taken: set[int] = set()
+        self._under_way: set[int] = set()
+        self._proposed: set[frozenset[tuple[str, Value]]] = set()
+        self._guesses: dict[str, float | None] = {}
+        self._open: dict[str, asyncio.Event] = {}
         for params in known:
             study.enqueue_trial(dict(params), skip_if_exists=True)
         self.recall()
+        self._turn = len(self._taken)
 
     async def run(self) -> History:
-        """Search until a limit is reached.
+        """Search until a limit is reached, by all workers together.
 
         Returns:
             Everything that was tried.
 
         Raises:
-            ConfigError: No proposal passed the rules.
+            ConfigError: No proposal passed the rules, or the objective is not a number.
         """
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.spec.parallel):
-                group.create_task(self._work())
-        if not self.history.entries and self.progress.pruned and not self.progress.failed:
-            worst = max(self.progress.reasons, key=lambda reason: self.progress.reasons[reason])
+        watching = asyncio.create_task(self._watch(self._watchdog)) if self._watchdog else None
+        try:
+            await gather(self._work() for _ in range(self.spec.parallel))
+            if self._watchdog is not None and self._leads:
+                self.study.set_user_attr(STOPPED, self.progress.stopped)
+                await self._wait_for_others(self._watchdog)
+        finally:
+            if watching is not None:
+                watching.cancel()
+        progress = self.progress
+        if not self.history.entries and progress.pruned and not progress.failed:
+            worst = max(progress.reasons, key=lambda reason: progress.reasons[reason])
             raise ConfigError(
-                f"No architecture of this space passes the rules; {self.progress.pruned} proposals were turned down, "
-                f"most often because {worst}."
+                f"No architecture of this space passes the rules; {progress.pruned} proposals were turned down, most "
+                f"often because {worst}"
             )
         return self.history
 
     def recall(self) -> None:
         """Take up what the storage knows of finished trials, from an earlier run or from other workers."""
-        seen = {entry.trial for entry in self.history.entries.values()}
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            if trial.number in seen or "outcomes" not in trial.user_attrs:
-                continue
-            params = trial.user_attrs["params"]
-            outcomes = [Outcome.from_data(data) for data in trial.user_attrs["outcomes"]]
-            whole = len(outcomes) == len(self.order)
-            self._keep(Entry(trial.number, params, self.space.build(params), outcomes, whole))
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        for trial in self.study.get_trials(deepcopy=False, states=states):
+            if trial.number not in self._taken:
+                self._take(trial.number, trial.params, trial.user_attrs)
 
-    def _keep(self, entry: Entry) -> None:
-        before = self.history.best
-        self.history.add(entry)
+    def _take(self, number: int, proposed: Params, attributes: Mapping[str, Any]) -> None:
+        """Count a finished trial, and learn what it found."""
+        self._taken.add(number)
+        self._proposed.add(frozenset(proposed.items()))
+        self.progress.count(attributes)
+        came_to: CameTo | None = attributes.get(CAME_TO)
+        if came_to in ("predicted", "failed"):
+            self._guesses[attributes["name"]] = attributes.get("guess")
+        if came_to not in ("evaluated", "dropped"):
+            return
+        outcomes = [Outcome.from_data(data) for data in attributes["outcomes"]]
+        params, before = attributes["params"], self.history.best
+        whole = came_to == "evaluated"
+        self.history.add(Entry(number, params, self.space.build(params), outcomes, whole))
+        for seen in self._rungs if self.spec.racing == "asha" else ():
+            if seen <= len(outcomes) and seen < len(self.order):
+                self._at_rung.setdefault(seen, []).append(self._asha_value(outcomes[:seen]))
         self.progress.since_better = 0 if self.history.best is not before else self.progress.since_better + 1
 
     def _over(self) -> bool:
         spec, progress = self.spec, self.progress
-        limits = {
-            f"{spec.trials} trials": progress.trials >= spec.trials,
-            f"no improvement in {spec.patience} trials": (
-                spec.patience is not None and progress.since_better >= spec.patience and bool(self.history.best)
-            ),
-            f"{spec.seconds} seconds": spec.seconds is not None and time.monotonic() - self._started >= spec.seconds,
-            f"{spec.calls} calls": spec.calls is not None and progress.paid >= spec.calls,
-            f"{spec.usd} dollars": spec.usd is not None and progress.usd >= spec.usd,
-            "nothing new is proposed any more": self._futile >= FUTILE,
-        }
-        reached = next((name for name, true in limits.items() if true), "")
-        progress.stopped = progress.stopped or reached
+        if progress.trials >= spec.trials:
+            self._stop(f"all {spec.trials} trials are done")
+        if spec.patience is not None and progress.since_better >= spec.patience and self.history.best is not None:
+            self._stop(f"{spec.patience} trials in a row brought nothing better")
+        if self._futile >= FUTILE and self._propose is None:
+            self._stop(f"{FUTILE} proposals in a row were nothing new")
+        if time.monotonic() >= self._ends:
+            self._stop(f"the limit of {spec.seconds:g} seconds", cut=True)
+        if spec.calls is not None and progress.paid >= spec.calls:
+            self._stop(f"the limit of {spec.calls:,} calls", cut=True)
+        if spec.usd is not None and progress.usd >= spec.usd:
+            self._stop(f"the limit of ${spec.usd:g}", cut=True)
+        if self._watchdog is not None and (said := self.study.user_attrs.get(STOPPED)):
+            self._stop(said)
         return bool(progress.stopped)
+
+    def _stop(self, reason: str, *, cut: bool = False) -> None:
+        if not self.progress.stopped:
+            self.progress.stopped, self.progress.cut = reason, cut
 
     async def _work(self) -> None:
         while not self._over():
-            if self._propose is not None:
-                params = self._propose(self.history)
-                if params is None:
-                    self.progress.stopped = self.progress.stopped or "the plan is at its end"
-                    return
-                self.study.enqueue_trial(dict(params))
-            trial = self.study.ask()
-            trial.set_user_attr("worker", self._worker)
+            if self._watchdog is not None:
+                self.recall()
+            if not self._room():
+                # Those under way may still fail and make room.
+                await asyncio.sleep(PAUSE_SECONDS if self._watchdog else 0.01)
+                continue
+            if (trial := self._next()) is None:
+                return
+            self._under_way.add(trial.number)
             try:
                 await self._try(trial)
+            except UpdateFinishedTrialError:
+                # This worker was silent for so long that its trial has become somebody else's.
+                pass
+            except BudgetExhausted as error:
+                give_up(self.study, trial)
+                self._stop(str(error), cut=True)
             except BaseException:
-                # Told as failed, so that no running trial is left behind for others to avoid.
-                self.study.tell(trial, state=TrialState.FAIL)
+                # No running trial may be left behind for others to avoid; whoever goes on tries it again.
+                give_up(self.study, trial)
                 raise
+            finally:
+                self._under_way.discard(trial.number)
             self._show(self.progress, self.history)
-            # Without a pause a run of futile proposals would keep the other workers waiting.
+            # Without a pause a run of futile proposals would keep the others waiting.
             await asyncio.sleep(0)
+
+    def _room(self, before: float = math.inf) -> bool:
+        """Whether the limit on trials leaves room beside those under way that were begun before some number."""
+        under_way: Iterable[int] = self._under_way
+        if self._watchdog is not None:
+            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            under_way = [trial.number for trial in running]
+            # Read last: what has finished meanwhile counts twice here and makes us wait, never go too far.
+            self.recall()
+        return self.progress.trials + sum(number < before for number in under_way) < self.spec.trials
+
+    def _next(self) -> Trial | None:
+        """The next trial; ``None`` at the end of a plan."""
+        waiting = self._propose and self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if self._propose is not None and not waiting:
+            params = self._propose(self.history)
+            while params is not None and frozenset(params.items()) in self._proposed:
+                params = self._propose(self.history)
+            if params is None:
+                self._stop("the plan is at its end")
+                return None
+            self.study.enqueue_trial(dict(params))
+        worker = self._watchdog.worker if self._watchdog else ""
+        # Seeded anew for every trial, so that a study that goes on proposes what it would have without the pause.
+        self.study.sampler = sampler_of(self.spec, self._turn, worker)
+        self._turn += 1
+        trial = self.study.ask()
+        trial.set_user_attr("worker", worker)
+        return trial
 
     async def _try(self, trial: Trial) -> None:
         params = self.space.suggest(trial)
         try:
             architecture = self.space.build(params)
             reason = self._check(architecture)
-        except ArchonError as error:
+        except InvalidArchitectureError as error:
             architecture, reason = None, str(error)
         if architecture is None or reason is not None:
-            self._turn_down(trial, reason or "")
-            return
-        tried = self.history.entries.get(architecture.name)
-        if tried is not None:
-            self.progress.repeated += 1
             self._futile += 1
-            self._tell(trial, tried.outcomes)
+            self._settle(trial, "turned_down", None, reason=reason)
+            return
+        name = architecture.name
+        while (other := self._open.get(name)) is not None:
+            await other.wait()
+        if self._repeated(trial, name):
+            self._futile += 1
+            return
+        if not self._room(before=trial.number):
+            give_up(self.study, trial)
             return
         self._futile = 0
-        self.progress.trials += 1
         if (guess := self._foreseen(architecture)) is not None:
-            self.progress.predicted += 1
-            trial.set_constraint(RULES, -1.0)
-            self.study.tell(trial, [guess])
+            self._settle(trial, "predicted", [guess], name=name, guess=guess)
             return
+        self._open[name] = asyncio.Event()
+        try:
+            await self._run(trial, architecture, params)
+        finally:
+            self._open.pop(name).set()
+
+    async def _run(self, trial: Trial, architecture: Architecture, params: Params) -> None:
         try:
             outcomes = await self._evaluate(architecture)
+        except BudgetExhausted:
+            raise
         except ArchonError as error:
-            self.progress.failed += 1
-            trial.set_user_attr("error", str(error))
-            self.study.tell(trial, state=TrialState.FAIL)
+            self._settle(trial, "failed", None, name=architecture.name, reason=str(error))
             return
-        whole = len(outcomes) == len(self.order)
-        self.progress.dropped += not whole
-        trial.set_user_attr("params", dict(params))
-        trial.set_user_attr("name", architecture.name)
-        trial.set_user_attr("outcomes", [outcome.to_data() for outcome in outcomes])
-        entry = Entry(trial.number, dict(params), architecture, outcomes, whole)
-        self._tell(trial, outcomes)
-        self._keep(entry)
+        came_to: CameTo = "evaluated" if len(outcomes) == len(self.order) else "dropped"
+        data = [outcome.to_data() for outcome in outcomes]
+        values = self._values(trial, architecture.name, outcomes)
+        self._settle(trial, came_to, values, name=architecture.name, params=dict(params), outcomes=data)
 
-    def _turn_down(self, trial: Trial, reason: str) -> None:
-        self.progress.pruned += 1
-        self.progress.reasons[reason] = self.progress.reasons.get(reason, 0) + 1
-        self._futile += 1
-        trial.set_user_attr("turned_down", reason)
-        trial.set_constraint(RULES, 1.0)
-        self.study.tell(trial, state=TrialState.PRUNED)
+    def _repeated(self, trial: Trial, name: str) -> bool:
+        """Tell of an architecture that was tried before what is known of it."""
+        if (tried := self.history.entries.get(name)) is not None:
+            self._settle(trial, "repeated", self._values(trial, name, tried.outcomes), name=name)
+        elif name in self._guesses:
+            guess = self._guesses[name]
+            self._settle(trial, "repeated", None if guess is None else [guess], name=name)
+        else:
+            return False
+        return True
 
-    def _tell(self, trial: Trial, outcomes: Sequence[Outcome]) -> None:
-        values = self.history.values(outcomes)
-        trial.set_constraint(RULES, -1.0)
+    def _settle(self, trial: Trial, came_to: CameTo, values: Sequence[float] | None, **more: Any) -> None:
+        """End a trial: with values for the optimiser, or as one that the rules, or its failure, speak against."""
+        attributes = {CAME_TO: came_to, **more}
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(RULES, 1.0 if values is None else -1.0)
+        state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+        try:
+            self.study.tell(trial, values, state=state)
+        except ValueError as error:
+            raise UpdateFinishedTrialError(str(error)) from None
+        self._take(trial.number, trial.params, attributes)
+
+    def _values(self, trial: Trial, name: str, outcomes: Sequence[Outcome]) -> list[float]:
+        """What the optimiser is told, and how far the ceiling is.
+
+        Raises:
+            ConfigError: It is not a number.
+        """
+        values, excess = self.history.values(outcomes), 0.0
         if self.spec.ceiling is not None:
-            cost = sum(outcome.cost(self.spec.cost) for outcome in outcomes) / len(outcomes)
-            trial.set_constraint(CEILING, cost - self.spec.ceiling)
-        self.study.tell(trial, values)
+            excess = mean_cost(outcomes, self.spec.cost) - self.spec.ceiling
+        if not all(math.isfinite(value) for value in (*values, excess)):
+            raise ConfigError(
+                f"{name}: the objective is not a number, since its cost in {self.spec.cost} is not known; give every "
+                "model a price, or count costs in tokens, calls or seconds."
+            )
+        if self.spec.ceiling is not None:
+            trial.set_constraint(CEILING, excess)
+        return values
 
     async def _evaluate(self, architecture: Architecture) -> list[Outcome]:
         """Run it rung by rung, until it has seen everything or has lost."""
         outcomes: list[Outcome] = []
         for seen in self._rungs:
-            fresh = await self._evaluator.evaluate(architecture, self.order[len(outcomes) : seen])
-            outcomes += fresh
-            self.progress.evaluations += len(fresh)
-            self.progress.paid += sum(outcome.paid for outcome in fresh)
-            self.progress.usd += sum(outcome.usd or 0.0 for outcome in fresh if outcome.paid)
+            outcomes += await self._evaluator.evaluate(architecture, self.order[len(outcomes) : seen])
             if seen < len(self.order) and self._lost(outcomes):
                 break
         return outcomes
@@ -256,15 +328,14 @@ class Study:
             return True
         if self.spec.racing == "asha":
             return self._below_the_best_third(outcomes)
+        best = self.history.best
         if self.spec.objective == "cost_of_pass":
-            best = self.history.best
             return best is not None and self._race.cost_of_pass_lost(
                 outcomes, best.cost_of_pass(self.spec.cost), self.spec.cost
             )
         if self.spec.objective == "accuracy":
-            best = self.history.best
             return best is not None and self._race.accuracy_lost(outcomes, best.outcomes)
-        cost = sum(outcome.cost(self.spec.cost) for outcome in outcomes) / len(outcomes)
+        cost = mean_cost(outcomes, self.spec.cost)
         return any(
             entry.cost(self.spec.cost) <= cost and self._race.accuracy_lost(outcomes, entry.outcomes)
             for entry in self.history.pareto()
@@ -272,11 +343,12 @@ class Study:
 
     def _below_the_best_third(self, outcomes: Sequence[Outcome]) -> bool:
         """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934) with a reduction factor of 3."""
-        value = self.history.values(outcomes)[0] * (-1 if self.spec.objective == "cost_of_pass" else 1)
-        rung = self._at_rung.setdefault(len(outcomes), [])
-        rung.append(value)
-        better = sum(other > value for other in rung)
-        return better >= max(1, len(rung) // 3)
+        value = self._asha_value(outcomes)
+        rung = [*self._at_rung.get(len(outcomes), ()), value]
+        return sum(other > value for other in rung) >= max(1, len(rung) // 3)
+
+    def _asha_value(self, outcomes: Sequence[Outcome]) -> float:
+        return self.history.values(outcomes)[0] * (-1 if self.spec.objective == "cost_of_pass" else 1)
 
     def _foreseen(self, architecture: Architecture) -> float | None:
         """The accuracy it would have, if samples at hand say that it is clearly below the best."""
@@ -288,10 +360,21 @@ class Study:
             return None
         return sum(expected) / len(expected)
 
+    async def _watch(self, watchdog: Watchdog) -> None:
+        while True:
+            watchdog.beat()
+            watchdog.revive()
+            await asyncio.sleep(min(BEAT_SECONDS, watchdog.grace / 3))
 
-def create(
-    spec: StudySpec, *, name: str = "search", storage: Any = None, worker: int = 0, resume: bool = False
-) -> optuna.Study:
+    async def _wait_for_others(self, watchdog: Watchdog) -> None:
+        """Wait until no other worker has a trial under way; the watch gives up those of the dead."""
+        while self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            watchdog.revive()
+            await asyncio.sleep(PAUSE_SECONDS)
+        self.recall()
+
+
+def create(spec: StudySpec, *, name: str = "search", storage: Any = None, resume: bool = False) -> optuna.Study:
     """The Optuna study of a search; the same name in the same storage is the same study."""
     directions: Mapping[Objective, list[Literal["minimize", "maximize"]]] = {
         "accuracy": ["maximize"],
@@ -301,7 +384,7 @@ def create(
     return optuna.create_study(
         study_name=name,
         directions=directions[spec.objective],
-        sampler=sampler_of(spec, worker),
+        sampler=sampler_of(spec),
         storage=storage,
         load_if_exists=resume,
     )
