@@ -11,7 +11,7 @@ from search.evaluator import Outcome
 CAME_TO = "came_to"
 """The trial attribute that says what became of a trial; set before it is told."""
 
-CameTo = Literal["evaluated", "dropped", "predicted", "failed", "turned_down", "repeated"]
+CameTo = Literal["evaluated", "dropped", "predicted", "failed", "turned_down", "repeated", "known"]
 
 
 @dataclass
@@ -53,9 +53,9 @@ class Progress:
     errors: dict[str, int] = field(default_factory=dict)
 
     def count(self, attributes: Mapping[str, Any]) -> None:
-        """Count one finished trial by its attributes; one without :data:`CAME_TO` came to nothing."""
+        """Count one finished trial by its attributes; what an earlier study found is not this one's."""
         came_to: CameTo | None = attributes.get(CAME_TO)
-        if came_to is None:
+        if came_to is None or came_to == "known":
             return
         if came_to == "turned_down":
             self.pruned += 1

@@ -121,7 +121,8 @@ def give_up(study: optuna.Study, trial: FrozenTrial | Trial) -> bool:
         return False
     tries = trial.user_attrs.get("tries", 1)
     if tries <= RETRIES:
-        settings = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        fixed = getattr(trial, "system_attrs", {}).get("fixed_params", {})
+        settings = {**fixed, **trial.params}
         study.enqueue_trial(settings, user_attrs={"retry_of": trial.number, "tries": tries + 1})
     return True
 

@@ -138,11 +138,11 @@ class Study:
         came_to: CameTo | None = attributes.get(CAME_TO)
         if came_to in ("predicted", "failed"):
             self._guesses[attributes["name"]] = attributes.get("guess")
-        if came_to not in ("evaluated", "dropped"):
+        if came_to not in ("evaluated", "dropped", "known"):
             return
         outcomes = [Outcome.from_data(data) for data in attributes["outcomes"]]
         params, before = attributes["params"], self.history.best
-        whole = came_to == "evaluated"
+        whole = len(outcomes) == len(self.order)
         self.history.add(Entry(number, params, self.space.build(params), outcomes, whole))
         for seen in self._rungs if self.spec.racing == "asha" else ():
             if seen <= len(outcomes) and seen < len(self.order):
