@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from archon.architecture import Architecture, parse_layer
 from archon.errors import GuardError
 from evals.statistics.accuracy import Accuracy, accuracy
 from evals.statistics.paired import Difference, paired
+from search.canonical import digest
 from search.evaluator import CostUnit, Evaluator, Outcome
 from search.guard import Claim, Guard, Mechanism
-from search.history import Entry, History, mean
+from search.history import Entry, History, mean, mean_cost
 from search.racing import scored
 from search.sealed import Sealed
 
@@ -86,7 +89,8 @@ async def choose(
     """Let the guard choose among the finalists of a study, and score the winner once on the sealed problems.
 
     The guard is asked about the simplest single model that the study tried first, which is its baseline, then about the
-    finalists, best first. Only what it releases decides; the sealed problems decide nothing.
+    finalists, best first. Only what it releases decides; the sealed problems decide nothing. The guard speaks of
+    accuracy alone: where the objective is cost-of-pass, it is asked about the best one, and chooses no other.
 
     Args:
         history: What the study tried; it has to have a best.
@@ -101,13 +105,15 @@ async def choose(
     winner, claim, remark = ranked[0], None, ""
     if guarded is not None and guarded.problems:
         guard = Guard(directory, mechanism)
-        asked = _with_baseline(ranked[:finalists], history)
+        by_accuracy = history.spec.objective != "cost_of_pass"
+        asked = _with_baseline(ranked[: finalists if by_accuracy else 1], history)
         try:
             for entry in asked:
                 outcomes = await guarded.evaluate(entry.architecture, range(guarded.problems))
                 guard.ask(entry.architecture.name, _scores(outcomes), searched=entry.accuracy)
             claim = guard.claim()
-            winner = next(entry for entry in asked if entry.architecture.name == claim.candidate)
+            if by_accuracy:
+                winner = next(entry for entry in asked if entry.architecture.name == claim.candidate)
         except GuardError as error:
             remark = str(error)
     measured: tuple[Measured, ...] = ()
@@ -115,60 +121,65 @@ async def choose(
         seal, name = Sealed(directory), winner.architecture.name
         try:
             seal.open(name)
-            measured = await _sealed(winner, sealed, baselines, history.spec.cost)
-            seal.close(name, {"mean": measured[0].accuracy.value})
+            own = await sealed.evaluate(winner.architecture, range(sealed.problems))
+            others = [single for single in baselines if digest(single) != digest(winner.architecture)]
+            measured = await _sealed(winner, own, sealed, others, history.spec.cost)
+            # Last, so that a run that is cut before can still score them.
+            seal.close(name, _scores(own))
         except GuardError as error:
             remark = f"{remark} {error}".strip()
     return Verdict(winner, accuracy(_known(winner.outcomes)), claim, measured, remark)
 
 
-def baselines_for(winner: Entry, history: History, unit: CostUnit) -> list[Architecture]:
-    """What a winner has to beat: every model by itself, and best-of-N with the winner's models at about its cost.
-
-    Models by themselves answer once, with the settings of the study's own first layers. Best-of-N is a majority of as
-    many samples of the most accurate of them as the winner's cost would buy.
-    """
-    singles: dict[str, tuple[Entry, Architecture]] = {}
-    for entry in sorted(history.whole(), key=history.order):
-        first = entry.architecture.layers[0][0]
-        role = getattr(first, "model", None)
-        spec = entry.architecture.models.get(str(role))
-        if first.kind != "generate" or spec is None or spec.use in singles:
-            continue
-        single = first.model_copy(update={"n": 1})
-        name = f"single-{spec.use.rpartition('/')[2]}"
-        built = Architecture(name=name, models={str(role): spec}, layers=((single,),), answer=entry.architecture.answer)
-        singles[spec.use] = (entry, built)
-    return [built for _, built in singles.values()]
+def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
+    """Every model that generates in a first layer, by itself and once, with the settings of where it stands first."""
+    found: dict[str, Architecture] = {}
+    for architecture in architectures:
+        specs = architecture.specs()
+        for component in architecture.layers[0]:
+            if component.kind != "generate":
+                continue
+            named = getattr(component, "model")  # noqa: B009 - of a class that this package does not import
+            for ref in [named] if isinstance(named, str) else named:
+                spec = specs[ref]
+                if spec.use not in found:
+                    only = component.model_copy(update={"model": ref, "n": 1})
+                    found[spec.use] = Architecture(
+                        name=f"single-{re.sub(r'[^0-9A-Za-z_.+-]', '-', spec.use.partition('/')[2])}",
+                        models={ref: spec} if ref in architecture.models else {},
+                        layers=((only,),),
+                        answer=architecture.answer,
+                    )
+    return list(found.values())
 
 
 def best_of_equal_cost(single: Architecture, single_cost: float, winner_cost: float, most: int = 64) -> Architecture:
     """A majority of as many samples of one model as a cost buys; at least 2."""
     n = max(2, min(most, round(winner_cost / single_cost))) if single_cost > 0 else 2
     generate = single.layers[0][0].model_copy(update={"n": n})
-    vote = parse_layer("vote")
     name = f"{single.name.removeprefix('single-')}-vote-of-{n}"
-    return single.model_copy(update={"name": name, "layers": ((generate,), vote)})
+    return single.model_copy(update={"name": name, "layers": ((generate,), parse_layer("vote"))})
 
 
 async def _sealed(
-    winner: Entry, sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
+    winner: Entry, own: Sequence[Outcome], sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
 ) -> tuple[Measured, ...]:
     places = range(sealed.problems)
-    own = await sealed.evaluate(winner.architecture, places)
-    cost = mean(o.cost(unit) for o in own)
+    cost = mean_cost(own, unit)
     measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
     compared: list[tuple[Architecture, Sequence[Outcome]]] = []
     for architecture in baselines:
         compared.append((architecture, await sealed.evaluate(architecture, places)))
     if compared:
         best, outcomes = max(compared, key=lambda pair: mean(o.score for o in pair[1]))
-        equal = best_of_equal_cost(best, mean(o.cost(unit) for o in outcomes), cost)
+        # Where prices are not known, tokens say what costs the same.
+        counted: CostUnit = "tokens" if math.isnan(cost) else unit
+        equal = best_of_equal_cost(best, mean_cost(outcomes, counted), mean_cost(own, counted))
         compared.append((equal, await sealed.evaluate(equal, places)))
     for architecture, outcomes in compared:
         pairs = scored(own, outcomes)
         difference = paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs])
-        theirs = mean(o.cost(unit) for o in outcomes)
+        theirs = mean_cost(outcomes, unit)
         measured.append(Measured(architecture.name, accuracy(_known(outcomes)), theirs, difference))
     return tuple(measured)
 

@@ -50,6 +50,7 @@ class Job(BaseModel):
         judge: The model that graders ask, in place of the card's.
         limit: So many of the benchmark's problems are taken, of all splits together.
         digest: Stands for all problems, which part each belongs to, and the benchmark's card.
+        architectures: Stands for what the space builds, which variables of the environment may decide.
         mechanism: How the guard answers.
         versions: See :func:`versions`.
         format: Of this record.
@@ -66,6 +67,7 @@ class Job(BaseModel):
     judge: str | None = None
     limit: int | None = None
     digest: str = ""
+    architectures: str = ""
     mechanism: Literal["ladder", "thresholdout"] = "ladder"
     versions: Mapping[str, str]
     format: int = FORMAT
@@ -94,6 +96,18 @@ class Job(BaseModel):
     def open_space(self) -> Space:
         """The search space."""
         return Space.parse(self.space, name=self.source)
+
+    def check_space(self, architectures: str, where: str) -> None:
+        """Compare what the space builds here with what it built where the search began.
+
+        Raises:
+            ConfigError: It differs.
+        """
+        if architectures != self.architectures:
+            raise ConfigError(
+                f"{where}: the search space builds other architectures here than where the search began; set the "
+                "variables that it names as ${...} to the same values."
+            )
 
     def divide(self) -> Divided:
         """Read the benchmark's problems and divide them.

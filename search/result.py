@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import numpy as np
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 
+from archon.architecture import Architecture
 from archon.source import dump_architecture
-from search.history import Entry, History
+from archon.technique import Technique
+from search.choice import Verdict
+from search.history import Entry, History, mean
 from search.progress import Progress
 from search.proposing import main_effects
 
@@ -70,29 +73,79 @@ def summarise(entry: Entry, history: History) -> dict[str, Any]:
 
 
 def write_result(
-    directory: Path, history: History, progress: Progress, study: optuna.Study, more: dict[str, Any]
+    directory: Path,
+    history: History,
+    verdict: Verdict,
+    sealed: Sequence[Mapping[str, Any]],
+    progress: Progress,
+    study: optuna.Study,
+    more: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write ``winner.yaml``, ``pareto/*.yaml`` and ``search.json``, and return what is in the last."""
-    best = history.best
     pareto = history.pareto()
-    _write_architectures(directory, [best] if best else [], "winner")
+    _write_architectures(directory, [verdict.winner], "winner")
     _write_architectures(directory / "pareto", pareto)
+    claim, naive = verdict.claim, verdict.naive
     found = {
+        **more,
         "spec": history.spec.model_dump(),
         "progress": asdict(progress),
-        "winner": summarise(best, history) if best else None,
-        "pareto": [summarise(entry, history) for entry in pareto],
+        "saved": saved(history, progress),
+        "winner": {
+            **summarise(verdict.winner, history),
+            "interval_95": [naive.low, naive.high],
+            "layers": in_words(verdict.winner),
+        },
+        "best_on_search": verdict.winner.architecture.name if history.best is None else history.best.architecture.name,
+        "guard": None if claim is None else {**asdict(claim), "better": claim.better, "says": str(claim)},
+        "sealed": list(sealed),
+        "pareto": [{**summarise(entry, history), "layers": in_words(entry)} for entry in pareto],
         "importance": importance(study),
         "effects": effects(history) if history.spec.sampler == "factorial" else {},
-        **more,
     }
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     (directory / "search.json").write_text(text + "\n", encoding="utf-8")
     return found
 
 
+def saved(history: History, progress: Progress) -> dict[str, Any]:
+    """Calls paid, calls that the same answers take anew, and calls of all trials on all problems, about."""
+    whole = [entry for entry in history.entries.values() if entry.whole]
+    problems = len(whole[0].outcomes) if whole else 0
+    without = sum(mean(o.calls for o in entry.outcomes) * problems for entry in history.entries.values())
+    return {
+        "paid_calls": progress.paid,
+        "calls_anew": progress.calls,
+        "calls_anew_without_racing": round(without),
+    }
+
+
+def in_words(entry: Entry) -> str:
+    """The layers of an architecture in a line, such as ``generate(solver, n=4) > vote``."""
+    architecture = entry.architecture
+    layers = (" + ".join(_words(component, architecture) for component in layer) for layer in architecture.layers)
+    return " > ".join(layers)
+
+
+def _words(component: Technique, architecture: Architecture) -> str:
+    said = [
+        (architecture.models[ref].use if ref in architecture.models else ref).rpartition("/")[2]
+        for _, ref in component.model_refs()
+    ]
+    said += [f"{name}={getattr(component, name)}" for name in ("n", "keep", "rounds") if _told(component, name)]
+    return component.kind + (f"({', '.join(dict.fromkeys(said))})" if said else "")
+
+
+def _told(component: Technique, name: str) -> bool:
+    return isinstance(getattr(component, name, None), int) and not isinstance(getattr(component, name), bool)
+
+
 def _write_architectures(directory: Path, entries: Sequence[Entry], name: str = "") -> None:
     directory.mkdir(parents=True, exist_ok=True)
+    if not name:
+        # What an earlier part of the same search wrote may have been beaten since.
+        for old in directory.glob("*.yaml"):
+            old.unlink()
     for entry in entries:
         file = directory / f"{name or entry.architecture.name}.yaml"
         file.write_text(dump_architecture(entry.architecture), encoding="utf-8")

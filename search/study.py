@@ -345,7 +345,7 @@ class Study:
         """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934) with a reduction factor of 3."""
         value = self._asha_value(outcomes)
         rung = [*self._at_rung.get(len(outcomes), ()), value]
-        return sum(other > value for other in rung) >= max(1, len(rung) // 3)
+        return bool(sum(other > value for other in rung) >= max(1, len(rung) // 3))
 
     def _asha_value(self, outcomes: Sequence[Outcome]) -> float:
         return self.history.values(outcomes)[0] * (-1 if self.spec.objective == "cost_of_pass" else 1)
