@@ -61,8 +61,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         )
     said.append(
         f"The search ended since {progress['stopped']}: {progress['trials']} architectures, of which "
-        f"{progress['dropped']} were dropped on the way, {progress['predicted']} were predicted from samples at hand and "
-        f"{progress['failed']} failed; {progress['pruned']} proposals were turned down by rules."
+        f"{progress['dropped']} were dropped on the way, {progress['predicted']} were predicted from samples at hand "
+        f"and {progress['failed']} failed; {progress['pruned']} proposals were turned down by rules."
     )
     times = saved["calls_anew"] / saved["paid_calls"] if saved["paid_calls"] else None
     said.append(
@@ -84,8 +84,8 @@ def sealed_table(found: Mapping[str, Any]) -> Table:
         points = "" if than is None else f"{than['points']:+.1f} points ({than['low']:+.1f} to {than['high']:+.1f})"
         table.add_row(row["name"], *_measured(row), points)
     table.caption = (
-        "Differences are paired, problem by problem, with 95 % intervals. The last one is a majority of as many samples\n"
-        "of the best single model as the winner's cost buys."
+        "Differences are paired, problem by problem, with 95 % intervals. The last one is a majority of as many\n"
+        "samples of the best single model as the winner's cost buys."
     )
     return table
 
