@@ -22,6 +22,8 @@ from search.progress import Progress
 from search.proposing import main_effects
 
 LEAST_TRIALS = 20
+# The settings of a technique that a line about it has room for.
+TOLD = ("n", "temperature", "keep", "rounds")
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
@@ -132,12 +134,16 @@ def _words(component: Technique, architecture: Architecture) -> str:
         (architecture.models[ref].use if ref in architecture.models else ref).rpartition("/")[2]
         for _, ref in component.model_refs()
     ]
-    said += [f"{name}={getattr(component, name)}" for name in ("n", "keep", "rounds") if _told(component, name)]
+    said += [
+        f"{name}={getattr(component, name)}"
+        for name in ("n", "temperature", "keep", "rounds")
+        if _told(component, name)
+    ]
     return component.kind + (f"({', '.join(dict.fromkeys(said))})" if said else "")
 
 
 def _told(component: Technique, name: str) -> bool:
-    return isinstance(getattr(component, name, None), int) and not isinstance(getattr(component, name), bool)
+    return isinstance(getattr(component, name, None), int | float) and not isinstance(getattr(component, name), bool)
 
 
 def _write_architectures(directory: Path, entries: Sequence[Entry], name: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,26 +16,49 @@ MOST_IMPORTANT = 8
 
 def report(found: Mapping[str, Any], out: Console) -> None:
     """Print everything that is worth knowing of a search."""
-    out.print(winner_table(found))
-    for line in sentences(found):
-        out.print(line, markup=False, soft_wrap=True)
+    winner = found["winner"]
+
+    def part(title: str, table: Table, *remarks: str) -> None:
+        # A table's own title and caption break at its width, which is often small.
+        out.print(title, style="bold", markup=False, soft_wrap=True)
+        out.print(table)
+        for remark in remarks:
+            out.print(remark, markup=False, soft_wrap=True)
+        out.print()
+
+    part(
+        f"Winner: {winner['name']}",
+        winner_table(found),
+        f"It is {winner['layers']}.",
+        f"Costs are in {UNITS[winner['cost']['unit']]}, at list price, for an answer and for a right one (of pass).",
+        *sentences(found),
+    )
     if found["sealed"]:
-        out.print(sealed_table(found))
-    out.print(pareto_table(found))
+        part(
+            "On the sealed problems",
+            sealed_table(found),
+            "Differences are paired, problem by problem, with 95 % intervals. The last row is a majority of as many "
+            "samples of the best single model as the winner's cost buys.",
+        )
+    part(
+        "Nothing that was tried beats these in accuracy, cost and latency at once",
+        pareto_table(found),
+        "On the search's own problems; seconds are those of the endpoints, one layer after the other.",
+    )
     if found["ablation"]:
-        out.print(ablation_table(found))
+        part("What each layer of the winner adds, on the search's own problems", ablation_table(found))
     if found["importance"]:
-        out.print(importance_table(found["importance"]))
+        part("What separates the best tenth of trials from the others", importance_table(found["importance"]))
     if found["effects"]:
-        out.print(effects_table(found["effects"]))
+        part("Main effects on accuracy", effects_table(found["effects"]))
 
 
 def winner_table(found: Mapping[str, Any]) -> Table:
     """The winner's accuracy on the search's own problems, guarded, and sealed."""
     winner, guard, sealed = found["winner"], found["guard"], found["sealed"]
-    table = _table(f"Winner: {winner['name']}")
-    for heading in ("on the problems of", "accuracy ± SE", "95 % interval", "n", "cost", "cost of a right answer"):
-        table.add_column(heading, justify="left" if heading.startswith("on") else "right")
+    table = _table()
+    for heading in ("on the problems of", "accuracy ± SE", "95 % interval", "n", "cost", "cost of pass"):
+        table.add_column(heading, justify="left" if heading.startswith("on") else "right", no_wrap=True)
     unit, measured = winner["cost"]["unit"], winner["accuracy"]
     own = (_accuracy(measured["mean"], measured["standard_error"]), _between(winner["interval_95"]), str(measured["n"]))
     table.add_row(
@@ -47,7 +71,6 @@ def winner_table(found: Mapping[str, Any]) -> Table:
         table.add_row("the guard, as it lets on", f"{guard['guarded']:.3f}", "", str(guard["problems"]), "", "")
     if sealed:
         table.add_row("the seal, opened once", *_measured(sealed[0]))
-    table.caption = f"{winner['layers']}\nCosts are in {UNITS[unit]}, per answer and at list price."
     return table
 
 
@@ -60,7 +83,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"On the search's own problems {found['best_on_search']} looked better; the guard did not confirm it."
         )
     said.append(
-        f"The search ended since {progress['stopped']}: {progress['trials']} architectures, of which "
+        f"The search tried {progress['trials']} architectures and ended there ({progress['stopped']}): "
         f"{progress['dropped']} were dropped on the way, {progress['predicted']} were predicted from samples at hand "
         f"and {progress['failed']} failed; {progress['pruned']} proposals were turned down by rules."
     )
@@ -75,26 +98,22 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 
 def sealed_table(found: Mapping[str, Any]) -> Table:
     """The winner against single models and best-of-N on problems that nothing was chosen by."""
-    table = _table("On the sealed problems")
+    table = _table()
     table.add_column("architecture", overflow="fold")
-    for heading in ("accuracy ± SE", "95 % interval", "n", "cost", "cost of a right answer", "winner is better by"):
-        table.add_column(heading, justify="right")
+    for heading in ("accuracy ± SE", "95 % interval", "n", "cost", "cost of pass", "winner is better by, points"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in found["sealed"]:
         than = row.get("winner_minus_this")
-        points = "" if than is None else f"{than['points']:+.1f} points ({than['low']:+.1f} to {than['high']:+.1f})"
+        points = "" if than is None else f"{than['points']:+.1f} ({than['low']:+.1f} to {than['high']:+.1f})"
         table.add_row(row["name"], *_measured(row), points)
-    table.caption = (
-        "Differences are paired, problem by problem, with 95 % intervals. The last one is a majority of as many\n"
-        "samples of the best single model as the winner's cost buys."
-    )
     return table
 
 
 def pareto_table(found: Mapping[str, Any]) -> Table:
     """What nothing else beats at once in accuracy, cost and latency."""
-    table = _table("Nothing tried beats these in accuracy, cost and latency at once")
+    table = _table()
     table.add_column("architecture", overflow="fold")
-    for heading in ("accuracy ± SE", "cost", "cost of a right answer", "seconds"):
+    for heading in ("accuracy ± SE", "cost", "cost of pass", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found["pareto"]:
         unit = row["cost"]["unit"]
@@ -105,13 +124,12 @@ def pareto_table(found: Mapping[str, Any]) -> Table:
             _cost(row["cost_of_pass"], unit),
             f"{row['latency_seconds']:.2f}",
         )
-    table.caption = "On the search's own problems. Seconds are those of the endpoints, one layer after the other."
     return table
 
 
 def ablation_table(found: Mapping[str, Any]) -> Table:
     """What each layer of the winner contributes."""
-    table = _table("What each layer of the winner adds, on the search's own problems")
+    table = _table()
     table.add_column("layer")
     for heading in ("accuracy, points", "95 % interval", "n", "cost"):
         table.add_column(heading, justify="right")
@@ -125,7 +143,7 @@ def ablation_table(found: Mapping[str, Any]) -> Table:
 
 def importance_table(importance: Mapping[str, float]) -> Table:
     """Which settings separate the best trials from the others."""
-    table = _table("What separates the best tenth of trials from the others")
+    table = _table()
     table.add_column("setting", overflow="fold")
     table.add_column("share", justify="right")
     for name, share in sorted(importance.items(), key=lambda item: -item[1])[:MOST_IMPORTANT]:
@@ -135,7 +153,7 @@ def importance_table(importance: Mapping[str, float]) -> Table:
 
 def effects_table(effects: Mapping[str, Mapping[str, float]]) -> Table:
     """The main effects of a factorial design."""
-    table = _table("Main effects on accuracy")
+    table = _table()
     table.add_column("setting", overflow="fold")
     table.add_column("from first to last value, points ± SE", justify="right")
     for name, effect in sorted(effects.items(), key=lambda item: -abs(item[1]["effect"])):
@@ -164,12 +182,13 @@ def _between(interval: Sequence[float]) -> str:
 def _cost(value: float | None, unit: str, sign: str = "") -> str:
     if value is None:
         return "unknown"
-    short = {"usd": "", "seconds": " s", "tokens": " tok", "calls": " calls"}[unit]
-    amount = format(value, f"{sign},.0f") if abs(value) >= 1000 else format(value, f"{sign}.3g")
-    return (f"{amount[0]}${amount[1:]}" if sign else f"${amount}") if unit == "usd" else amount + short
+    # Three digits that count, and no exponents.
+    digits = 0 if not value else max(0, 2 - math.floor(math.log10(abs(value))))
+    amount = format(value, f"{sign},.{digits}f")
+    if unit == "usd":
+        return f"{amount[0]}${amount[1:]}" if sign else f"${amount}"
+    return amount + {"seconds": " s", "tokens": " tok", "calls": " calls"}[unit]
 
 
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
-    )
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
