@@ -184,7 +184,7 @@ async def conduct(
     history = await running.run()
     progress = running.progress
     if history.best is None:
-        raise ConfigError(_nothing(progress, job.spec))
+        raise ConfigError(_nothing(directory, progress))
     means.say("asking the guard and the sealed problems")
     before = directory.result()
     verdict = await _choose(directory, means, history, prospect)
@@ -246,7 +246,8 @@ async def ablate(
     return found
 
 
-def _nothing(progress: Progress, spec: StudySpec) -> str:
+def _nothing(directory: SearchDirectory, progress: Progress) -> str:
+    spec = directory.job.spec
     if progress.errors:
         return f"No architecture could be evaluated; the first failed because {next(iter(progress.errors))}"
     if spec.ceiling is not None and progress.trials:
@@ -254,4 +255,7 @@ def _nothing(progress: Progress, spec: StudySpec) -> str:
             f"None of the {progress.trials} architectures tried keeps to the ceiling of {spec.ceiling:g} {spec.cost} "
             "an answer; raise it, or try more."
         )
-    return f"No architecture was evaluated to the end: {progress.stopped or 'there was no trial'}; allow more."
+    return (
+        f"No architecture was evaluated to the end ({progress.stopped or 'there was no trial'}); allow more and go on by "
+        f"archon search --resume {directory.path}."
+    )

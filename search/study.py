@@ -115,7 +115,7 @@ class Study:
             if watching is not None:
                 watching.cancel()
         progress = self.progress
-        if not self.history.entries and progress.pruned and not progress.failed:
+        if not (self.history.entries or progress.failed or progress.cut) and progress.pruned:
             worst = max(progress.reasons, key=lambda reason: progress.reasons[reason])
             raise ConfigError(
                 f"No architecture of this space passes the rules; {progress.pruned} proposals were turned down, most "

@@ -228,9 +228,7 @@ async def test_two_workers_share_the_trials_and_count_each_once(tmp_path: Path) 
         optuna_study = create(spec, storage=open_storage(path), resume=True)
         watchdog = Watchdog(optuna_study, f"w{number}")
         workers.append(
-            Study(
-                toy(), lambda a: None, Slow(world()), spec, optuna_study, watchdog=watchdog, leads=number == 0
-            )
+            Study(toy(), lambda a: None, Slow(world()), spec, optuna_study, watchdog=watchdog, leads=number == 0)
         )
     await asyncio.gather(*(worker.run() for worker in workers))
     workers[0].recall()

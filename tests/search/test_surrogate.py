@@ -15,7 +15,11 @@ from search.surrogate import predict
 
 
 def architecture(n: int, *layers: object) -> Architecture:
-    data = {"name": "a", "models": {"m": {"use": "openai/x"}}, "layers": [{"generate": {"model": "m", "n": n}}, *layers]}
+    data = {
+        "name": "a",
+        "models": {"m": {"use": "openai/x"}},
+        "layers": [{"generate": {"model": "m", "n": n}}, *layers],
+    }
     return Architecture.model_validate(data)
 
 
