@@ -256,6 +256,6 @@ def _nothing(directory: SearchDirectory, progress: Progress) -> str:
             "an answer; raise it, or try more."
         )
     return (
-        f"No architecture was evaluated to the end ({progress.stopped or 'there was no trial'}); allow more and go on by "
-        f"archon search --resume {directory.path}."
+        f"No architecture was evaluated to the end ({progress.stopped or 'there was no trial'}); allow more and go on "
+        f"by archon search --resume {directory.path}."
     )

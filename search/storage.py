@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -69,7 +71,7 @@ class Watchdog:
 
     Args:
         study: The study.
-        worker: This worker's name; a new one if not given.
+        worker: This worker's name; a new one, with the machine and the process in it, if not given.
         grace: Seconds of silence after which a worker counts as dead.
         clock: Seconds since the epoch, which the machines have to agree on within the grace.
     """
@@ -83,7 +85,7 @@ class Watchdog:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.study = study
-        self.worker = worker or uuid.uuid4().hex[:12]
+        self.worker = worker or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.grace = grace
         self._clock = clock
 

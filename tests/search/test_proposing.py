@@ -72,7 +72,7 @@ def test_the_greedy_baseline_ends_at_the_best_where_settings_do_not_interact() -
     worth = {1: 0.0, 2: 0.2, 4: 0.4, "weak": 0.0, "strong": 0.3, "vote": 0.1}
     greedy, history = Greedy(space, seed=5), History(spec)
     for number, params in enumerate(iter(lambda: greedy(history), None)):
-        accuracy = sum(worth.get(value, 0.0) for name, value in params.items() if "rank" not in name)  # type: ignore[call-overload]
+        accuracy = sum(worth.get(value, 0.0) for name, value in params.items() if "rank" not in name)
         history.add(Entry(number, params, space.build(params), outcomes([accuracy] * 10), whole=True))
     best = history.best
     assert best is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_rungs_double_and_end_with_all_problems(problems: int, first: int) -> No
     sizes = rungs(problems, first)
     assert sizes[-1] == problems
     assert sizes == sorted(set(sizes))
-    assert all(b == 2 * a for a, b in zip(sizes, sizes[1:-1], strict=False))
+    assert all(b == 2 * a for a, b in pairwise(sizes[:-1]))
     assert sizes[0] == min(first, problems)
 
 

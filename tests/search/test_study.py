@@ -186,7 +186,7 @@ async def test_an_objective_that_is_not_a_number_is_said_in_a_sentence() -> None
 async def test_rules_that_leave_nothing_are_said_in_a_sentence() -> None:
     spec = StudySpec(trials=4, sampler="random", **ALONE)
     made = Study(toy(), lambda architecture: "it is too small.", world(), spec, create(spec))
-    with pytest.raises(ConfigError, match="No architecture of this space passes .* it is too small"):
+    with pytest.raises(ConfigError, match=r"No architecture of this space passes .* it is too small"):
         await made.run()
     assert made.progress.trials == 0
 
@@ -276,5 +276,5 @@ def test_a_watchdog_gives_up_after_some_tries() -> None:
 
 def test_values_are_finite_for_every_objective() -> None:
     for objective in ("accuracy", "cost_of_pass", "pareto"):
-        values = History(StudySpec(objective=objective)).values(outcomes([0.0, 0.0]))  # type: ignore[arg-type]
+        values = History(StudySpec(objective=objective)).values(outcomes([0.0, 0.0]))
         assert all(math.isfinite(value) for value in values)

@@ -38,7 +38,7 @@ def majority(drawn: tuple[str, ...]) -> float:
 def test_a_vote_is_predicted_as_the_mean_over_all_draws(pool: list[str], k: int) -> None:
     expected = [majority(drawn) for drawn in combinations(pool, k)]
     found = predict(architecture(k, "vote"), [Pool.of([float(a == "a") for a in pool], pool)])
-    assert found == [pytest.approx(sum(expected) / len(expected))]
+    assert found == pytest.approx([sum(expected) / len(expected)])
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), min_size=4, max_size=6, unique_by=lambda x: x[1]))
@@ -47,7 +47,7 @@ def test_the_best_by_reward_is_predicted_as_the_mean_over_all_draws(pool: list[t
     expected = [float(max(drawn, key=lambda x: x[1])[0]) for drawn in combinations(pool, 3)]
     pools = [Pool.of([float(right) for right, _ in pool], ["x"] * len(pool), [float(reward) for _, reward in pool])]
     found = predict(architecture(3, {"score": {"reward": {"logprob": {"model": "m"}}, "keep": 1}}), pools)
-    assert found == [pytest.approx(sum(expected) / len(expected))]
+    assert found == pytest.approx([sum(expected) / len(expected)])
 
 
 def test_nothing_is_said_of_other_shapes_or_without_enough_samples() -> None:

@@ -32,8 +32,8 @@ def toy() -> Space:
     return Space.parse(TOY, name="toy.yaml")
 
 
-def world(problems: int = 40, seed: int = 1, **more: bool) -> World:
-    return World(seed, problems, MODELS, **more)
+def world(problems: int = 40, seed: int = 1, *, share: bool = True) -> World:
+    return World(seed, problems, MODELS, share)
 
 
 def study(spec: StudySpec, evaluator: object = None, storage: object = None, **more: object) -> Study:
