@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from archon.errors import ConfigError
 from search.evaluator import CostUnit
 
 Sampler = Literal["tpe", "nsga2", "random", "grid", "greedy", "factorial"]
@@ -65,3 +67,17 @@ class StudySpec(BaseModel):
                 "a ceiling belongs to the objectives accuracy and pareto; cost_of_pass weighs cost already"
             )
         return self
+
+
+def parse_spec(given: Mapping[str, Any]) -> StudySpec:
+    """The settings from what a command line gave.
+
+    Raises:
+        ConfigError: One is wrong, or two do not go together.
+    """
+    try:
+        return StudySpec.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"--{part}: " for part in first["loc"])
+        raise ConfigError(where + str(first["msg"]).removeprefix("Value error, ") + ".") from None
