@@ -129,14 +129,15 @@ class Benchmark:
             split: Only those that are assigned to it.
             seed: Decides samples, the order of options where a card shuffles them, and what generators make.
             rows: Rows in the published format, or a file of them, in place of the source.
-            splits: How problems are assigned; by default with the card's name as salt.
+            splits: How problems are assigned; by default alike for all benchmarks, so that what stands in two of them
+                is in the same split of both.
 
         Raises:
             ConfigError: There are no rows, or one is not as the card says; the message names it.
         """
         if limit is not None and limit < 1:
             raise ConfigError(f"{self.name}: a limit is 1 or more, not {limit}.")
-        splits = splits or HashSplit(self.card.name)
+        splits = splits or HashSplit()
         if split is not None and not splits.share(split):
             raise ConfigError(f"{self.name}: no problem is assigned to '{split}', whose weight is 0.")
         found: list[tuple[int, Problem]] = []
@@ -148,10 +149,7 @@ class Benchmark:
                 if len(found) == limit:
                     break
         except UnreachableError as error:
-            raise ConfigError(
-                f"{self.name}: {error}; fetch it where that works and name the file with --data {self.name}=FILE, or "
-                f"put it into the folder {DATA_VARIABLE} as {self.name}.jsonl (or .json, .csv, .parquet)."
-            ) from None
+            raise ConfigError(f"{self.name}: {error}; {_remedy(self.name)}") from None
         except ConfigError as error:
             raise ConfigError(f"{self.name}: {error}") from None
         if not found:
@@ -198,8 +196,12 @@ class Benchmark:
 
     def _table(self, name: str) -> Iterator[Row]:
         if (path := self._file(f"{self.name}.{name}")) is not None:
-            return read_rows(path)
-        return self.card.beside[name].source.rows(seed=0, folder=self.path.parent)
+            yield from read_rows(path)
+            return
+        try:
+            yield from self.card.beside[name].source.rows(seed=0, folder=self.path.parent)
+        except UnreachableError as error:
+            raise ConfigError(f"{error}; {_remedy(f'{self.name}.{name}')}") from None
 
     def _file(self, name: str) -> Path | None:
         """The local file of that name: one that was named, else one in the folder of data."""
@@ -250,6 +252,14 @@ def parse_data(assignments: Iterable[str]) -> dict[str, Path]:
         if not data[name].is_file():
             raise ConfigError(f"--data {assignment}: there is no such file.")
     return data
+
+
+def _remedy(name: str) -> str:
+    """What to do where rows are out of reach."""
+    return (
+        f"fetch it where that works and name the file with --data {name}=FILE, or put it into the folder "
+        f"{DATA_VARIABLE} as {name}.jsonl (or .json, .csv, .parquet)."
+    )
 
 
 def cards_dir() -> Path:

@@ -35,7 +35,6 @@ def test_the_list_names_every_benchmark(archon: Run) -> None:
     listed = {entry["name"]: entry for entry in json.loads(out)}
     assert (code, err) == (0, "")
     assert listed["gsm8k"]["problems"] == 1319 and listed["gsm8k"]["source"]["hub"]["id"] == "openai/gsm8k"
-    assert listed["reasoning-gym"]["parts"] > 100 or listed["reasoning-gym"]["parts"] == 0
     code, out, _ = archon("benchmarks")
     assert code == 0
     assert all(name in out for name in listed)

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from archon.cli import benchmarks, cache, costs, demo, describe, estimate, importer, labels, models, say
+from archon.cli import benchmarks, cache, costs, demo, describe, estimate, evaluate, importer, labels, models, say
 from archon.cli import run as run_command
 from archon.cli import search as search_command
 from archon.cli import tree as tree_command

@@ -103,7 +103,6 @@ def _facts(benchmark: Benchmark) -> dict[str, Any]:
         "problems": card.source.known_size if card.source.endless else card.problems,
         "source": card.model_dump(mode="json")["source"],
         "local": None if benchmark.local is None else str(benchmark.local),
-        "parts": 0 if benchmark.part else len(card.source.parts),
         "answer": answer_format_to_data(card.answer),
         "grader": card.grader,
         "judge": None if card.judge is None else card.judge.model_dump(mode="json", exclude_defaults=True),
@@ -142,7 +141,7 @@ def _shown(benchmark: Benchmark, problem: Problem) -> Group:
     for key, fact in facts.items():
         if fact:
             grid.add_row(Text(key, "dim"), Text(fact))
-    turns = [(message.role, message.content) for message in problem.messages]
+    turns: list[tuple[str, str]] = [(message.role, message.content) for message in problem.messages]
     turns += [("user, after the answer", turn) for turn in problem.follow_ups]
     said = [part for role, content in turns for part in (Text(f"\n{role}", "bold"), Text(content))]
     end = [Text(f"\nright answer: {problem.reference}")] if problem.reference is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.shared_window import SharedLimits, SharedWindows
 from archon.models.spec import SECRET_REFERENCE, ModelSpec
 from archon.models.transport import ClientTransport, Transport, certificates
+from archon.models.turns import InTurns, Turns
 from archon.models.window import Limits
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class ModelPool:
         self._rates = None if rate_limits is None else SharedLimits(rate_limits)
         self._limiters: dict[str, Limiter] = {}
         self._local = LocalServers()
+        self._turns = Turns()
         self._http: dict[bool, httpx.AsyncClient] = {}
         self._wires: WirePool | None = None
 
@@ -84,7 +87,10 @@ class ModelPool:
             windows = None if self._rates is None else SharedWindows(self._rates, endpoint)
             self._limiters[endpoint] = Limiter(limits, windows)
         limiter = self._limiters[endpoint]
-        return Limited(around(Normalised(bare.heard_by(limiter.heed))), limiter)
+        heard: Model = bare.heard_by(limiter.heed)
+        if spec.provider == LOCAL:
+            heard = InTurns(heard, self._turns)
+        return Limited(around(Normalised(heard)), limiter)
 
     async def bare_model(self, spec: ModelSpec) -> OpenAIModel:
         """The model with nothing around it, for probing."""
@@ -97,7 +103,7 @@ class ModelPool:
             model=spec.model,
             endpoint=server.identity,
             transport=self._transport(server.base_url, None),
-            capabilities=server.capabilities,
+            capabilities=_with_template(server.capabilities, spec),
             timeout=spec.timeout,
         )
 
@@ -112,7 +118,7 @@ class ModelPool:
             model=spec.model,
             endpoint=base_url,
             transport=self._transport(base_url, key),
-            capabilities=known_capabilities(base_url, spec.model) or assumed,
+            capabilities=_with_template(known_capabilities(base_url, spec.model) or assumed, spec),
             timeout=spec.timeout,
             max_tokens_field="max_tokens" if custom else provider.max_tokens_field,
             secret=key,
@@ -144,6 +150,11 @@ def base_url_of(spec: ModelSpec) -> str:
     provider = PROVIDERS[spec.provider]
     replaced = os.environ.get(provider.base_url_variable or "")
     return spec.base_url or replaced or provider.base_url
+
+
+def _with_template(capabilities: Capabilities, spec: ModelSpec) -> Capabilities:
+    """What an endpoint supports, with the template that its user names before one that a probe was given."""
+    return capabilities if spec.template is None else replace(capabilities, template=spec.template)
 
 
 def _key(spec: ModelSpec, *, required: bool) -> str | None:

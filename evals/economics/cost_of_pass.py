@@ -111,8 +111,9 @@ def of_task(table: Table, unit: Unit, *, draws: int = DRAWS, seed: int = 0) -> C
     """The mean over problems of their costs of pass, as the source has it: ``inf`` if a single one is unsolved.
 
     The interval draws problems, then within each the rate from its Jeffreys posterior and the cost by the Bayesian
-    bootstrap (see :func:`posterior`); it is widened to hold the value, and its upper end is ``inf`` where a problem is
-    unsolved. Where every run of a problem counts alike and there are few, it is wide for good reason.
+    bootstrap (see :func:`posterior`). At few runs both the value and the draws lean upward, so that the lower end is
+    that of ``cost (n + 1) / (passes + 1)`` over resampled problems where that is lower. The interval is widened to hold
+    the value, and its upper end is ``inf`` where a problem is unsolved.
 
     Args:
         table: Of one architecture.
@@ -123,8 +124,11 @@ def of_task(table: Table, unit: Unit, *, draws: int = DRAWS, seed: int = 0) -> C
     scores, costs = table.mean_scores, table.mean_costs(unit)
     value = float(ratio(costs, scores).mean())
     cost, rate = posterior(table, unit, draws=draws, seed=seed)
-    drawn = weighted(cost / rate, problem_weights(table, draws, seed))
-    low, high = ends(drawn, 0.025, 0.975)
+    weights = problem_weights(table, draws, seed)
+    low, high = ends(weighted(cost / rate, weights), 0.025, 0.975)
+    # On average (n + 1) / (passes + 1) is just below the inverse of the rate, where n / passes is above it.
+    not_above = costs * (table.counts + 1) / (table.counts * scores + 1)
+    low = min(low, ends(weighted(not_above, weights), 0.025, 0.975)[0])
     low, high = min(low, value), max(high, value)
     plain = CostOfPass(value, low, high, table.n, table.runs, unit, None, "bootstrap", 0.0, 0.0, 0)
     return _with(plain, table, float(costs.mean()), float(scores.mean()))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evals.economics.cost_of_pass import DRAWS, posterior, problem_weights, ratio, weighted
 from evals.statistics.bootstrap import ends, summary
 from evals.statistics.estimate import Estimate
+from evals.statistics.special import log_choose
 from evals.table import Table, Unit, same_problems
 
 Expert = float | Mapping[str, float] | None
@@ -288,8 +289,13 @@ def expected_plug_in(cost: float, rate: float, runs: int, expert: float) -> floa
     """The expected plug-in value of a problem: ``E[min(cost runs / X, expert)]`` for X of Bin(runs, rate).
 
     Compare it with the true ``min(cost / rate, expert)`` to see the bias that a number of runs brings.
+
+    Raises:
+        ValueError: ``rate`` is not strictly between 0 and 1.
     """
-    return math.fsum(
-        math.comb(runs, x) * rate**x * (1 - rate) ** (runs - x) * (min(cost * runs / x, expert) if x else expert)
-        for x in range(runs + 1)
-    )
+    x = np.arange(runs + 1)
+    if not 0 < rate < 1:
+        raise ValueError(f"a rate strictly between 0 and 1 is needed, not {rate}")
+    chances = np.exp(log_choose(runs, x) + x * math.log(rate) + (runs - x) * math.log1p(-rate))
+    costs = np.minimum(ratio(np.full(runs + 1, cost * runs), x.astype(np.float64)), expert)
+    return float(chances @ costs)

@@ -32,7 +32,7 @@ class GymSource(Source, kind="reasoning_gym"):
     family: str | None = None
     size: Annotated[int, Field(ge=1)] = 100
     seed: int = 0
-    settings: Annotated[dict[str, Any], Field(default_factory=dict)]
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     endless: ClassVar[bool] = True
 

@@ -90,13 +90,15 @@ def first_accept(p: float, t: float, f: float, cap: float) -> FirstAccept:
     accepted = a + b
     if accepted == 0:
         return FirstAccept(0.0, 0.0, 1.0, float(cap), 0.0)
-    abstain = _survival(1 - accepted, cap)
-    ended = 1 - abstain
-    return FirstAccept(a / accepted * ended, b / accepted * ended, abstain, ended / accepted, a / accepted)
+    ended = _ended(accepted, cap)
+    return FirstAccept(a / accepted * ended, b / accepted * ended, 1 - ended, ended / accepted, a / accepted)
 
 
-def _survival(q: float, cap: float) -> float:
-    return 1.0 if cap == 0 else max(q, 0.0) ** cap
+def _ended(chance: float, attempts: float) -> float:
+    """``1 - (1 - chance)**attempts``, exact for the smallest chances too."""
+    if attempts == 0:
+        return 0.0
+    return 1.0 if chance >= 1 else -math.expm1(attempts * math.log1p(-chance))
 
 
 def utility(kinds: Sequence[Kind], cap: float, *, value: float, loss: float, cost: float) -> float:
@@ -142,7 +144,7 @@ def best_cap(kinds: Sequence[Kind], *, value: float, loss: float, cost: float, l
 
 def parallel_utility(p: float, n: float, *, value: float, cost: float) -> float:
     """What ``n`` samples drawn at once are worth to a verifier that never errs: ``value (1 - (1 - p)**n) - cost n``."""
-    return value * (1 - _survival(1 - p, n)) - cost * n
+    return value * _ended(p, n) - cost * n
 
 
 def best_parallel(p: float, *, value: float, cost: float) -> BestParallel:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from archon import ConfigError
 from evals.benchmark import load_benchmark, parse_data
 from evals.card import parse_card
+from evals.split import SPLITS, HashSplit
 
 CARD = """
 name: mine
@@ -100,13 +101,13 @@ def test_another_seed_is_another_sample() -> None:
 
 def test_splits_are_kept_whatever_limit_and_seed(card: Callable[..., Path]) -> None:
     benchmark = load_benchmark(card())
-    parts = {split: {p.id for p in benchmark.problems(split=split)} for split in ("search", "guard", "sealed")}
+    parts = {split: {p.id for p in benchmark.problems(split=split)} for split in SPLITS}
     assert set.union(*parts.values()) == {row["id"] for row in ROWS}
     assert sum(map(len, parts.values())) == len(ROWS)
-    for split, ids in parts.items():
+    for split in SPLITS:
         for seed in range(3):
-            some = benchmark.problems(3, split, seed)
-            assert len(some) == min(3, len(ids)) and {p.id for p in some} <= ids
+            some = {p.id for p in benchmark.problems(3, split, seed)}
+            assert len(some) == min(3, len(parts[split])) and some <= parts[split]
 
 
 def test_local_rows_take_the_place_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +132,14 @@ def test_tables_beside_are_joined(tmp_path: Path) -> None:
         load_benchmark("arena-hard-auto", data).problems()
 
 
+def test_a_problem_of_two_benchmarks_is_in_the_same_split_of_both() -> None:
+    rows = [{"problem": f"What is {i}?", "solution": f"\\boxed{{{i}}}", "answer": i, "level": 1} for i in range(40)]
+    rows = [{**row, "type": "Algebra", "subject": "Algebra", "unique_id": f"test/{row['answer']}"} for row in rows]
+    for split in SPLITS:
+        first, second = (load_benchmark(name).problems(split=split, rows=rows) for name in ("math", "math-500"))
+        assert [p.fields["question"] for p in first] == [p.fields["question"] for p in second]
+
+
 def test_a_hub_out_of_reach_is_one_sentence_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("datasets")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
@@ -141,6 +150,8 @@ def test_a_hub_out_of_reach_is_one_sentence_with_a_remedy(monkeypatch: pytest.Mo
     assert "openai/gsm8k" in said and "--data gsm8k=FILE" in said and "ARCHON_DATA" in said
     assert "\n" not in said
     assert time.monotonic() - started < 60
+    with pytest.raises(ConfigError, match=r"--data arena-hard-auto\.baseline=FILE"):
+        load_benchmark("arena-hard-auto").problems(rows=[{"uid": "u1", "prompt": "Why?"}])
 
 
 def test_generated_problems_follow_the_seed() -> None:
@@ -248,8 +259,6 @@ def test_data_that_is_not_there(given: str, said: str) -> None:
 
 
 def test_limits_and_weights_that_leave_nothing() -> None:
-    from evals.split import HashSplit
-
     with pytest.raises(ConfigError, match="a limit is 1 or more"):
         load_benchmark("two-digit-addition").problems(0)
     with pytest.raises(ConfigError, match="whose weight is 0"):

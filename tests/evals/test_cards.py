@@ -89,7 +89,7 @@ def test_choices_are_graded_over_the_letters_they_are_asked_with(name: str) -> N
     assert isinstance(benchmark.answer, ChoiceAnswer)
     assert benchmark.card.grader == {"choice": {"options": benchmark.answer.options}}
     for problem in problems(name):
-        assert problem.reference in benchmark.answer.options
+        assert problem.reference is not None and problem.reference in benchmark.answer.options
         assert benchmark.answer.extract(f"Because. The answer is {problem.reference}.") == problem.reference
         for letter, choice in zip(benchmark.answer.options, problem.fields["choices"], strict=False):
             assert f"{letter}. {choice}" in asked(problem)
@@ -205,3 +205,11 @@ def test_the_shared_questions_of_mt_bench_fit_its_card(shared_data: Path) -> Non
     made = benchmark.problems(rows=shared_data / "mt_bench_questions.jsonl")
     assert len(made) == benchmark.card.problems == 80
     assert all(len(problem.follow_ups) == 1 for problem in made)
+
+
+def test_the_example_of_the_documentation_works(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for name, language in (("mine.jsonl", "json"), ("mine.yaml", "yaml")):
+        (tmp_path / name).write_text(page.split(f"```{language}\n")[1].split("```")[0], encoding="utf-8")
+    made = load_benchmark(tmp_path / "mine.yaml").problems()
+    assert [(problem.id, problem.reference) for problem in made] == [("a", "84"), ("b", "9")]
