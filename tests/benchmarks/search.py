@@ -14,6 +14,7 @@ import asyncio
 import json
 import math
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from search.spec import StudySpec
 from search.study import Study, create
 
 SPACE = Path(__file__).parents[2] / "configs" / "searches" / "simulated.yaml"
-PROBLEMS, UNSEEN, SEEDS, TRIALS = 400, 1600, 20, 300
+PROBLEMS, UNSEEN, SEEDS, TRIALS = 300, 1200, 20, 200
 HIDDEN = slice(UNSEEN // 2, UNSEEN)
 CEILING = 0.006
 
@@ -90,6 +91,7 @@ def main() -> None:
     """Print the table and the JSON."""
     quick = "--quick" in sys.argv
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     space = Space.load(SPACE)
     settings = list(space.enumerate())
     every = 40 if quick else 1
@@ -105,6 +107,7 @@ def main() -> None:
             given = spec.model_copy(update={"seed": seed, "trials": trials, "ceiling": CEILING})
             world = World(seed, PROBLEMS, MODELS, share="anew" not in name, unseen=UNSEEN)
             found[name].append(asyncio.run(search(space, given, world, best, size)))
+            print(f"world {seed}: {name}: {100 * found[name][-1].regret:.2f} points below", file=sys.stderr)
     table = Table(
         "study",
         title=f"Simulated: {len(bests)} worlds, {size:,} architectures, {PROBLEMS} problems; "
