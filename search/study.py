@@ -17,6 +17,7 @@ from archon.errors import ArchonError, ConfigError
 from search.evaluator import Evaluator, Outcome
 from search.history import Entry, History
 from search.parameters import Params
+from search.neighbours import Neighbours
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
 from search.space import Space
@@ -25,6 +26,7 @@ from search.surrogate import Remembers, predict
 
 # So many proposals in a row that rules turn down, or that were tried before, and the space counts as used up.
 FUTILE = 300
+
 RULES = "rules"
 CEILING = "ceiling"
 
@@ -97,6 +99,7 @@ class Study:
         self._evaluator = evaluator
         self._race = Race(spec.alpha)
         self._propose = proposer_of(space, spec)
+        self._near = Neighbours(space, spec.seed) if spec.sampler == "tpe" else None
         self._remembers = evaluator if spec.surrogate and isinstance(evaluator, Remembers) else None
         self._show = show
         self._worker = worker
@@ -171,6 +174,8 @@ class Study:
                     self.progress.stopped = self.progress.stopped or "the plan is at its end"
                     return
                 self.study.enqueue_trial(dict(params))
+            elif self._near is not None and (near := self._near(self.history)) is not None:
+                self.study.enqueue_trial(dict(near))
             trial = self.study.ask()
             trial.set_user_attr("worker", self._worker)
             try:
