@@ -16,8 +16,8 @@ from archon.architecture import Architecture
 from archon.errors import ArchonError, ConfigError
 from search.evaluator import Evaluator, Outcome
 from search.history import Entry, History
-from search.parameters import Params
 from search.neighbours import Neighbours
+from search.parameters import Params
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
 from search.space import Space
