@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import itertools
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -112,7 +111,7 @@ class Branch:
         self._task = task
         self._tag = tag
         self._stream = stream
-        self._drawn: Counter[tuple[str, tuple[Message, ...], str]] = Counter()
+        self._drawn: dict[tuple[str, tuple[Message, ...], str], int] = {}
         self._rng: random.Random | None = None
         self.answers = resources.answers
         self.layer = tag.layer
@@ -182,9 +181,9 @@ class Branch:
         drawn_from = self._resources.models[model]
         sampling = self._resources.samplings[model].override(**overrides)
         # Asking twice for the same thing must give new samples, so indices go on where they stopped.
-        key = (drawn_from.identity, conversation, repr(sampling))
-        first = self._drawn[key]
-        self._drawn[key] += n
+        key = (drawn_from.identity, conversation, sampling.text())
+        first = self._drawn.get(key, 0)
+        self._drawn[key] = first + n
         indices = tuple(range(first, first + n))
         groups = [indices] if drawn_from.capabilities.multiple else [(i,) for i in indices]
         seed = self._resources.seed

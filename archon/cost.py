@@ -148,13 +148,30 @@ class Totals:
         )
 
 
+NOTHING = Totals()
+
+
 def together(parts: Sequence[Totals]) -> Totals:
     """The sum of totals."""
-    return reduce(add, parts) if parts else Totals()
+    return reduce(add, parts) if parts else NOTHING
 
 
 class _Sum:
     """Totals in the making."""
+
+    __slots__ = (
+        "_cached",
+        "_completion",
+        "_prompt",
+        "_reasoning",
+        "_seconds",
+        "calls",
+        "dollars",
+        "failed",
+        "samples",
+        "uncertain",
+        "unpriced",
+    )
 
     def __init__(self) -> None:
         self.calls = self.samples = self.failed = self.unpriced = self.uncertain = 0
@@ -280,8 +297,5 @@ class Ledger:
 def shares_of_run(ledger: Ledger, paid: Ledger, run: int) -> tuple[Share, ...]:
     """What one run of the engine cost in each layer with each model."""
     attributed, sent = ledger.of_run(run), paid.of_run(run)
-    none = Totals()
-    return tuple(
-        Share(*key[1:], attributed.get(key, none), sent.get(key, none))
-        for key in sorted(attributed.keys() | sent.keys())
-    )
+    keys = sorted(attributed.keys() | sent.keys())
+    return tuple([Share(*key[1:], attributed.get(key, NOTHING), sent.get(key, NOTHING)) for key in keys])

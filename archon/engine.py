@@ -176,7 +176,7 @@ class Engine:
         """
         waiting = enumerate(list(number_repeats(tasks)))
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
-        running: dict[asyncio.Task[None], Scope] = {}
+        running: dict[int, tuple[asyncio.Task[None], Scope]] = {}
         most = max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
         allowed, open_, left = FIRST, 0, 0
         loop = asyncio.get_running_loop()
@@ -186,9 +186,7 @@ class Engine:
             nonlocal open_, left
             for order, task in islice(waiting, allowed - open_):
                 scope = Scope(next(self._runs), order)
-                job = asyncio.create_task(one(task, scope))
-                running[job] = scope
-                job.add_done_callback(running.pop)
+                running[scope.run] = (asyncio.create_task(one(task, scope)), scope)
                 open_, left = open_ + 1, left + 1
 
         def allow_more() -> None:
@@ -201,6 +199,7 @@ class Engine:
         async def one(task: Task, scope: Scope) -> None:
             nonlocal open_
             finished.put_nowait((scope.order, await self._run(task, scope)))
+            del running[scope.run]
             open_ -= 1
             # Several at a time: what they ask first goes into the store's books in one stroke.
             if open_ <= allowed // 2:
@@ -214,7 +213,7 @@ class Engine:
                 yield item
         finally:
             pause.cancel()
-            await _stop(list(running), list(running.values()))
+            await _stop([job for job, _ in running.values()], [scope for _, scope in running.values()])
 
     async def _run(self, task: Task, scope: Scope) -> Result:
         started = time.monotonic()

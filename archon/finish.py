@@ -110,7 +110,8 @@ class Finish:
                 cost += self._price(ask, prompt, completion)
                 text = min(completion, COMPLETION_TOKENS) * BYTES_PER_TOKEN
                 added += ask.requests * (len(ask.words.encode()) + text)
-                made = max(made, text) if ask.makes == "candidates" else made
+                if ask.makes == "candidates" and ask.requests:
+                    made = made + text if plan.joins else max(made, text)
                 remarks += ask.requests * text if ask.makes == "remarks" else 0.0
             if plan.extends:
                 made = flow.bytes + added / max(plan.candidates, 1)

@@ -233,13 +233,20 @@ class _Step:
         if made and self._plan.extends:
             return _Flow(candidates, flow.text + self._added() / candidates, flow.remarks if most else 0.0)
         if made:
-            text = _text_of(made, most=most)
+            text = self._written(made) if self._plan.joins else _text_of(made, most=most)
             if most and self._plan.keeps:
                 return _Flow(candidates, max(text, flow.text), flow.remarks + said)
             return _Flow(candidates, text)
         # A few candidates may have most of the remarks.
         share = 1.0 if most else min(1.0, candidates / flow.candidates) if flow.candidates else 0.0
         return _Flow(candidates, flow.text, flow.remarks * share + said)
+
+    def _written(self, made: Sequence[Use]) -> float:
+        """The tokens of a candidate that is put together from replies, of which runs teach how many there are."""
+        if self._profile is None:
+            return sum(use.completion for use in made)
+        planned = next(ask.requests * ask.draws for ask, use in self._asked if use is made[0])
+        return sum(use.samples * use.completion for use in made) / planned
 
     def _added(self) -> float:
         """The tokens of all that is said and replied."""
@@ -297,6 +304,8 @@ class _Step:
         tokens = text + template if most else text / BYTES_PER_TOKEN
         if not ask.reads:
             return tokens
+        if made and self._plan.joins:
+            return tokens + ask.reads * sum(use.completion for use in made)
         if made:
             return tokens + ask.reads * _text_of(made, most=most)
         remarks = self._flow.remarks if ask.remarks else 0.0

@@ -12,6 +12,8 @@ from archon.errors import BudgetExhausted, ConfigError, ModelError
 
 Role = Literal["system", "developer", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant")
+# Equal values have equal texts, whatever order their keys came in: what is hashed is written with this.
+CANONICAL_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Task:
     @property
     def digest(self) -> str:
         """A short content hash of the conversation, stable across processes."""
-        text = json.dumps([[m.role, m.content] for m in self.messages], ensure_ascii=False)
+        text = CANONICAL_JSON.encode([[m.role, m.content] for m in self.messages])
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def with_question(self, prompt: str) -> tuple[Message, ...]:

@@ -24,11 +24,11 @@ from archon.claims import Claims, Draw
 from archon.cost import Usage
 from archon.database import open_database, transaction
 from archon.models.base import Completion, Request, TokenLogprob
+from archon.state import CANONICAL_JSON
 
 COMMIT_SECONDS = 0.05
 USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 BUSY_SECONDS = 30.0
-KEY_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 # Version 2 added the claims; a version 1 without them is brought up to date where it lies, and keeps its samples in a
 # table WITHOUT ROWID, which spends a page of 4096 bytes on every sample of more than a thousand.
 VERSIONS = range(1, 3)
@@ -64,16 +64,12 @@ class StoreStats:
 
 def request_key(identity: str, request: Request) -> bytes:
     """The address of a request's samples, without their index."""
-    digest = hashlib.blake2b(digest_size=16)
-    parts: list[Any] = [
-        identity,
-        [[message.role, message.content] for message in request.messages],
-        request.sampling.settings(),
-        request.seed,
-        request.stream,
-    ]
-    digest.update(KEY_JSON.encode(parts).encode())
-    return digest.digest()
+    # One JSON list, put together from the texts of its parts: most of them are the same from request to request.
+    text = CANONICAL_JSON.encode
+    messages = ", ".join([f"[{text(message.role)}, {text(message.content)}]" for message in request.messages])
+    sampling, stream = request.sampling.text(), text(request.stream)
+    parts = f"[{text(identity)}, [{messages}], {sampling}, {request.seed}, {stream}]"
+    return hashlib.blake2b(parts.encode(), digest_size=16).digest()
 
 
 class SampleStore:

@@ -84,6 +84,7 @@ class Plan:
         most_candidates: How many it may leave; as many as expected if not given.
         keeps: Whether candidates that reach it may be left although it makes new ones.
         extends: Whether the candidates it makes are those that reach it with all its words and replies after them.
+        joins: Whether a candidate it makes is put together from one reply to each of its requests that make some.
     """
 
     asks: tuple[Ask, ...]
@@ -91,6 +92,7 @@ class Plan:
     most_candidates: int | None = None
     keeps: bool = False
     extends: bool = False
+    joins: bool = False
 
     @property
     def samples(self) -> int:

@@ -10,12 +10,14 @@ import math
 import random
 from collections.abc import Sequence
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Literal
 
 from archon.stepwise import Partial
 
 Health = Literal["sound", "ailing", "lost"]
 MARGIN = 2.0
+STANDARD = NormalDist()
 
 
 class Reasoner:
@@ -113,8 +115,8 @@ class Reasoner:
         """The standard normal number of a text."""
         if not steps:
             return 0.0
-        digest = hashlib.blake2b(f"{self._seed}\x00{''.join(steps)}".encode(), digest_size=8).digest()
-        fresh = random.Random(digest).gauss()
+        digest = hashlib.blake2b(f"{self._seed}\x00{''.join(steps)}".encode(), digest_size=6).digest()
+        fresh = STANDARD.inv_cdf((int.from_bytes(digest, "big") + 0.5) / 2**48)
         if len(steps) == 1:
             return fresh
         kept = self.persistence

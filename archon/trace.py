@@ -72,8 +72,10 @@ class TraceFile:
         return lambda event: self._append(event, label)
 
     def _append(self, event: Event, label: Mapping[str, str]) -> None:
-        place = {"layer": event.layer} if event.layer else {}
-        line = {"time": event.time, "kind": event.kind, **label, "question": event.question, **place, **event.data}
+        line: dict[str, Any] = {"time": event.time, "kind": event.kind, **label, "question": event.question}
+        if event.layer:
+            line["layer"] = event.layer
+        line.update(event.data)
         self._file.write(to_json(line) + b"\n")
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ from evals.contest import Contender, ProblemSet
 from evals.graders.base import Problem
 from evals.grading import Judged
 from evals.records import Record
-from evals.records_io import PARQUET, RECORDS, read_jsonl, to_line, write_parquet
+from evals.records_io import PARQUET, RECORDS, check_parquet, read_jsonl, to_line, write_parquet
 from evals.runner import Desk, Progress, Settings
 
 ABOUT = "eval.json"
@@ -56,6 +56,8 @@ class EvalDirectory:
         contenders: Sequence[Contender],
         problem_sets: Sequence[ProblemSet],
     ) -> None:
+        # Better now than when everything has been paid for.
+        check_parquet()
         self.path = path
         self.about = about
         self.contenders = contenders

@@ -57,9 +57,10 @@ class Layers:
     def take(self, question: str) -> list[Drawn]:
         """The pool of one question, which is forgotten: the candidates of the first layer that left the most.
 
-        The reward of a candidate is the first score that this layer or one after it gave to the same text. Where
-        none gave a score and a ``rank`` followed, it is minus the place in that order, from 0; those that it did not
-        keep share the place behind the last.
+        The reward of a candidate is the first score that this layer or one after it gave to the same text, where that
+        layer scored several: the share of votes that the one winner of a vote is left with says nothing of the others.
+        Where none gave scores and a ``rank`` followed, it is minus the place in that order, from 0; those that it did
+        not keep share the place behind the last.
         """
         layers: dict[int, list[_Left]] = {}
         for left in self._left.pop(question, []):
@@ -89,7 +90,7 @@ def _scores(layers: Sequence[_Left]) -> dict[tuple[str, str], float]:
     """The first score of every candidate, and of its text whatever its origin."""
     scores: dict[tuple[str, str], float] = {}
     for left in layers:
-        for candidate in left.candidates:
+        for candidate in left.candidates if len(left.candidates) > 1 else ():
             if (score := candidate.get("score")) is not None:
                 scores.setdefault((candidate["text"], candidate["origin"]), score)
                 scores.setdefault((candidate["text"], ""), score)

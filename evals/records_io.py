@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,12 +102,21 @@ def read_parquet(path: Path) -> list[Record]:
         return [_record(row) for row in rows]
 
 
+def check_parquet() -> None:
+    """Make sure that Parquet files can be written, without loading what writes them.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise ConfigError("Evaluations need pyarrow: pip install 'archon-inference[evals]'.")
+
+
 def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise ConfigError("Parquet files need pyarrow: pip install 'archon-inference[evals]'.") from None
+    check_parquet()
+    import pyarrow
+    from pyarrow import parquet
+
     return pyarrow, parquet
 
 

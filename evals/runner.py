@@ -228,11 +228,15 @@ class _Trial:
         self._architecture = problems.asked_of(contender)
         self._shared = shared
         self._layers = Layers()
-        keys = [
-            (problems.name, contender.name, _turn_id(problem, number), repeat)
-            for repeat in range(shared.settings.repeats)
+        self._turns = {
+            _turn_id(problem, number): (problem, number)
             for problem in problems.problems
             for number in range(1 + len(problem.follow_ups))
+        }
+        keys = [
+            (problems.name, contender.name, turn, repeat)
+            for repeat in range(shared.settings.repeats)
+            for turn in self._turns
         ]
         self._places = {key: place for place, key in enumerate(keys)}
         self._records = {key: known[key] for key in keys if key in known and known[key].status == "done"}
@@ -334,14 +338,10 @@ class _Trial:
             self._keep(unasked(self._about(asked), failed))
 
     async def _grade_again(self, record: Record) -> None:
-        problem = next(p for p in self._set.problems if p.id == record.problem or _is_turn(record.problem, p))
-        answers: list[str] = []
-        while _turn_id(problem, len(answers)) != record.problem:
-            before = self._records[
-                record.benchmark, record.architecture, _turn_id(problem, len(answers)), record.repeat
-            ]
-            answers.append(before.text or "")
-        turn = _Turn(problem, record.repeat, 0, tuple(answers)).turn
+        problem, number = self._turns[record.problem]
+        before = [replace(record, problem=_turn_id(problem, earlier)) for earlier in range(number)]
+        answers = tuple(self._records[key_of(earlier)].text or "" for earlier in before)
+        turn = _Turn(problem, record.repeat, 0, answers).turn
         self._keep(await regraded(record, turn, self._shared.grading))
 
     def _keep(self, record: Record) -> None:
@@ -359,10 +359,6 @@ class _Trial:
 
 def _lacks_grades(record: Record) -> bool:
     return record.score is None or any(sample.score is None for sample in record.samples)
-
-
-def _is_turn(name: str, problem: Problem) -> bool:
-    return any(name == _turn_id(problem, number) for number in range(1 + len(problem.follow_ups)))
 
 
 def _stop_if_hopeless(result: Result) -> None:

@@ -66,7 +66,7 @@ def with_models(architecture: Architecture, models: Mapping[str, str]) -> Archit
     try:
         specs = {role: with_use(architecture.models[role], use) for role, use in chosen.items()}
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        message = error.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
         raise ConfigError(f"--with {', '.join(chosen.values())}: {message}.") from None
     short = dict.fromkeys(re.sub(r"[^\w.+-]", "-", use.rpartition("/")[2]) for use in chosen.values())
     name = "+".join((architecture.name, *short))

@@ -111,8 +111,13 @@ class Watchdog:
         return given_up
 
 
-def give_up(study: optuna.Study, trial: FrozenTrial | Trial) -> bool:
+def give_up(study: optuna.Study, trial: FrozenTrial | Trial, *, tried: bool = True) -> bool:
     """Tell a running trial as failed, and put its settings in the queue again, at most :data:`RETRIES` times.
+
+    Args:
+        study: The study.
+        trial: The trial.
+        tried: Whether this was one of the tries.
 
     Returns:
         Whether it was still running; another worker may have been faster.
@@ -125,7 +130,7 @@ def give_up(study: optuna.Study, trial: FrozenTrial | Trial) -> bool:
     if tries <= RETRIES:
         fixed = getattr(trial, "system_attrs", {}).get("fixed_params", {})
         settings = {**fixed, **trial.params}
-        study.enqueue_trial(settings, user_attrs={"retry_of": trial.number, "tries": tries + 1})
+        study.enqueue_trial(settings, user_attrs={"retry_of": trial.number, "tries": tries + tried})
     return True
 
 

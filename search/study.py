@@ -18,7 +18,8 @@ from archon.concurrency import gather
 from archon.errors import ArchonError, BudgetExhausted, ConfigError
 from search.evaluator import Evaluator, Outcome
 from search.history import Entry, History, mean_cost
-from search.parameters import Params, Value
+from search.neighbours import Neighbours, Setting
+from search.parameters import Params
 from search.progress import CAME_TO, CameTo, Progress
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
@@ -75,6 +76,7 @@ class Study:
         self._evaluator = evaluator
         self._race = Race(spec.alpha)
         self._propose = proposer_of(space, spec)
+        self._near = Neighbours(space, spec.seed) if spec.sampler == "tpe" else None
         self._remembers = evaluator if spec.surrogate and isinstance(evaluator, Remembers) else None
         self._show = show
         self._watchdog = watchdog
@@ -88,7 +90,7 @@ class Study:
         self._futile = 0
         self._taken: set[int] = set()
         self._under_way: set[int] = set()
-        self._proposed: set[frozenset[tuple[str, Value]]] = set()
+        self._proposed: set[Setting] = set()
         self._guesses: dict[str, float | None] = {}
         self._open: dict[str, asyncio.Event] = {}
         for params in known:
@@ -212,7 +214,9 @@ class Study:
 
     def _next(self) -> Trial | None:
         """The next trial; ``None`` at the end of a plan."""
-        waiting = self._propose and self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        worker = self._watchdog.worker if self._watchdog else ""
+        # What waits in the queue comes first, or plans and the queue would grow apart.
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if self._propose is not None and not waiting:
             params = self._propose(self.history)
             while params is not None and frozenset(params.items()) in self._proposed:
@@ -220,14 +224,21 @@ class Study:
             if params is None:
                 self._stop("the plan is at its end")
                 return None
-            self.study.enqueue_trial(dict(params))
-        worker = self._watchdog.worker if self._watchdog else ""
+            self._enqueue(params)
+        elif self._near is not None and not waiting:
+            near = self._near(self.history, self._turn, self._proposed, worker)
+            if near is not None:
+                self._enqueue(near)
         # Seeded anew for every trial, so that a study that goes on proposes what it would have without the pause.
         self.study.sampler = sampler_of(self.spec, self._turn, worker)
         self._turn += 1
         trial = self.study.ask()
         trial.set_user_attr("worker", worker)
         return trial
+
+    def _enqueue(self, params: Params) -> None:
+        self._proposed.add(frozenset(params.items()))
+        self.study.enqueue_trial(dict(params))
 
     async def _try(self, trial: Trial) -> None:
         params = self.space.suggest(trial)
@@ -247,7 +258,8 @@ class Study:
             self._futile += 1
             return
         if not self._room(before=trial.number):
-            give_up(self.study, trial)
+            # Nobody's fault, so that it is not one of the tries.
+            give_up(self.study, trial, tried=False)
             return
         self._futile = 0
         if (guess := self._foreseen(architecture)) is not None:

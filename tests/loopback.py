@@ -21,7 +21,7 @@ class Answer:
     """What the server does with one request.
 
     Attributes:
-        body: The bytes of the reply's body; ``None`` makes a chat completion of ``texts``.
+        body: The bytes of the reply's body; ``None`` makes a completion of ``texts``, as a text or as a chat.
         texts: One per choice.
         status: The HTTP status.
         headers: Further headers.
@@ -211,13 +211,12 @@ def pieces(answer: Answer, body: dict[str, Any]) -> Iterator[bytes]:
 
 
 def completion(answer: Answer, body: dict[str, Any]) -> bytes:
-    """A chat completion of the answer's texts, with words for tokens."""
+    """A completion of the answer's texts, with words for tokens: of a text where the body has one, else of a chat."""
     texts = answer.texts
-    choices = [
-        {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        for i, text in enumerate(texts)
-    ]
-    prompt = sum(len(message["content"].split()) for message in body.get("messages", ()))
+    said = [{"text": t} if "prompt" in body else {"message": {"role": "assistant", "content": t}} for t in texts]
+    choices = [{"index": i, **reply, "finish_reason": "stop"} for i, reply in enumerate(said)]
+    asked = [*(message["content"] for message in body.get("messages", ())), body.get("prompt", "")]
+    prompt = sum(len(text.split()) for text in asked)
     written = sum(len(text.split()) for text in texts)
     usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
     data: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": body.get("model")}

@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from archon import Architecture, Context, Result, State, Task, Technique
 from archon.budget import MESSAGE_TOKENS, TEMPLATE_TOKENS
 from archon.concurrency import run_sync
+from archon.cost import Usage
 from archon.engine import Engine
 from archon.errors import PermanentError
 from archon.estimate import Estimate, compare, estimate, estimate_to_data
 from archon.forecast import LISTING_BYTES
 from archon.learning import learn
-from archon.models.base import Capabilities, Request
+from archon.models.base import Capabilities, Completion, Request
 from archon.models.probe import remember_capabilities
 from archon.models.window import WINDOW_SECONDS
 from archon.observed import Observed, Profile, Watch
 from archon.testing import ScriptedModel
 from techniques.fuse import PROMPT as FUSE
+from techniques.stepwise.plan import EXPECTED_STEPS
 from techniques.verify import PROMPT as VERIFY
 from techniques.verify import VERDICT
 
@@ -331,8 +333,24 @@ WHOLE_ANSWERS = st.lists(
 )
 
 
+JUDGED = {"model": "m", "max_steps": 3, "reward": {"judge": {"model": "m"}}}
+SEARCHES = st.lists(
+    st.sampled_from(
+        [
+            {"beam_search": {**JUDGED, "n": 4, "m": 2}},
+            {"step_beam": {**JUDGED, "beams": 2, "samples": 2}},
+            {"dvts": {**JUDGED, "n": 4, "m": 2, "limit": {"calls": 6}}},
+            {"step_best_of_n": {**JUDGED, "n": 2, "steps": "ask"}},
+            {"particle_filter": {**JUDGED, "n": 3, "reward": {"generative": {"model": "m", "k": 2}}}},
+            {"fuse": {"model": "m"}},
+        ]
+    ),
+    max_size=2,
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(LAYERS | WHOLE_ANSWERS, st.integers(0, 2**20))
+@given(LAYERS | WHOLE_ANSWERS | SEARCHES, st.integers(0, 2**20))
 def test_nothing_exceeds_the_most_there_can_be(layers: list[Any], seed: int) -> None:
     """Whatever the model says, as long as it keeps to its limit."""
     said = ["", "[1] " * 10, "[Incorrect]", "[Correct]", "[1]\nfine\n[2]\nbad", "word " * 100]
@@ -363,6 +381,31 @@ class TestLearning:
         assert estimate(architecture, tasks(), profile).layers[1].figures.calls == 3
         fewer = stack({"generate": {"model": "m", "n": 1}}, {"critique": {"model": "m"}})
         assert estimate(fewer, tasks(), profile).layers[1].figures.calls == 2, "never beyond the plan's bound"
+
+    def test_how_many_steps_answers_have_is_expected_the_next_time(self) -> None:
+        def script(request: Request, index: int) -> Completion:
+            last = request.messages[-1]
+            if last.role == "user" and "Rate" in last.content:
+                return Completion("Rating: [7]", usage=Usage(100, 0, 3))
+            steps = last.content.count("step") if last.role == "assistant" else 0
+            return Completion(f"step {index}", stop_reason="" if steps == 1 else "\n\n", usage=Usage(100, 0, 3))
+
+        search = {"model": "m", "n": 4, "m": 2, "reward": {"judge": {"model": "m"}}}
+        architecture = stack({"beam_search": search}, {"fuse": {"model": "m"}})
+        capable = Capabilities(prefix="continues", stop_reason=True)
+        _, watch = rehearse(architecture, tasks(), ScriptedModel(script, name="openai/test", capabilities=capable))
+        before = cold(architecture).layers[0]
+        assert before.figures.calls == 2 * 4 * EXPECTED_STEPS, "a draw and a rating of each step"
+        assert before.at_most.calls == 2 * 4 * 20
+        profile = Profile(learn(architecture, tasks(), watch))
+        after, fuse = estimate(architecture, tasks(), profile).layers
+        assert after.figures.calls == pytest.approx(2 * 4 * 2), "two steps"
+        wider = stack({"beam_search": {**search, "n": 8}})
+        assert estimate(wider, tasks(), profile).layers[0].figures.calls == pytest.approx(2 * 8 * 2)
+        alone = cold(stack({"generate": {"model": "m", "n": 2}}, {"fuse": {"model": "m"}})).layers[1]
+        assert fuse.figures.prompt < alone.figures.prompt, "two candidates of two short steps each"
+        longest = cold(architecture).layers[1].at_most.prompt
+        assert longest >= 2 * 20 * 100, "two candidates of all the steps there can be"
 
     def test_questions_on_which_something_failed_teach_nothing(self) -> None:
         def script(request: Request, index: int) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -167,6 +169,18 @@ def test_everything_that_changes_a_draw_changes_its_address() -> None:
         ("m", ASK),
     ]
     assert len({request_key(*variant) for variant in variants}) == len(variants)
+
+
+@given(st.text(), st.lists(st.text(), min_size=1, max_size=3), st.integers(), st.text())
+def test_an_address_is_the_hash_of_one_json_list(identity: str, said: list[str], seed: int, stream: str) -> None:
+    # Whatever way it is worked out, samples that were stored before have to be found again.
+    messages = tuple(Message("user", text) for text in said)
+    sampling = Sampling(temperature=0.8, stop=("é",), extra={"b": {"d": 1, "c": None}, "a": [True, 0.5]})
+    settings = {"extra": sampling.extra, "stop": ["é"], "temperature": 0.8}
+    parts = [identity, [["user", text] for text in said], settings, seed, stream]
+    plain = json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()
+    request = Request(messages, sampling, seed=seed, stream=stream)
+    assert request_key(identity, request) == hashlib.blake2b(plain, digest_size=16).digest()
 
 
 async def test_two_processes_may_write_at_once(tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ _FILLER = re.compile(
 )
 _SPAN = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$([^$\n]+)(?<!\\)\$", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=\S)[.;?](?:\s|$)|</")
+_COMMAND = re.compile(r"\\\w+\s*\{[^{}]*\}")
+_EXCLAIMED = re.compile(r"(?<=\w)!$")
+_DOLLARS = re.compile(r"^(-?)\\?\$\s*|\\?\$$")
+_WORD = re.compile(r"\w")
 _PROSE = re.compile(
     r"[^\W\d_]{4}|[^\W\d_a-zA-Z\u0370-\u03ff]|\b(?:as|at|by|he|if|in|is|it|no|not|of|on|so|to|we|she|the|for|are|was|has|can"
     r"|you|but|per|all|one|two|six|ten|day|cm|mm|km|kg|ft|am|pm|yes)\b",
@@ -69,19 +73,24 @@ def _stated(text: str) -> str | None:
     text = text[filler.end() :] if (filler := _FILLER.match(text)) else text
     for span in _SPAN.finditer(text.split("\n\n")[0]) if "$" in text or "\\" in text else ():
         inner = next(group for group in span.groups() if group is not None).strip().rstrip(".,")
-        prose = _PROSE.search(NOT_PROSE.sub("", re.sub(r"\\\w+\s*\{[^{}]*\}", "", inner)))
+        prose = _PROSE.search(_without_commands(inner))
         if inner and not prose and not _NUMBER.match(text[: span.start()]):
             return inner
     text = _SENTENCE_END.split(text.split("\n")[0] + "\n", maxsplit=1)[0].strip(" \t\n*_`")
-    text = re.sub(r"(?<=\w)!$", "", text).rstrip(".,;:")
+    text = _EXCLAIMED.sub("", text).rstrip(".,;:")
     before, _, after = text.rpartition("=")
     text = after.lstrip() if after and not re.search(r"[a-zA-Z<>]", before) else text
-    bare = NOT_PROSE.sub("", re.sub(r"\\\w+\s*\{[^{}]*\}", "", text))
+    bare = _without_commands(text)
     if _PROSE.search(bare):
         if number := _NUMBER.match(text):
             return _last_number(number.group())
         return _last_number(text) or (text if re.fullmatch(r"(?!not?\b)\S+(?: \S+){0,2}|no \S+", text) else None)
-    return re.sub(r"^(-?)\\?\$\s*|\\?\$$", r"\1", text.strip())
+    return _DOLLARS.sub(r"\1", text.strip()) if "$" in text else text.strip()
+
+
+def _without_commands(text: str) -> str:
+    """The text without LaTeX commands and the words of mathematics, none of which make it prose."""
+    return NOT_PROSE.sub("", _COMMAND.sub("", text) if "\\" in text else text)
 
 
 class MathAnswer(AnswerFormat):
@@ -99,7 +108,7 @@ class MathAnswer(AnswerFormat):
     def extract(self, text: str) -> str | None:
         """The final answer as it was written, without its box, dollar signs and surrounding words."""
         candidates = (candidate.strip() for candidate in _candidates(text) if candidate)
-        return next((candidate for candidate in candidates if re.search(r"\w", candidate)), None)
+        return next((candidate for candidate in candidates if _WORD.search(candidate)), None)
 
     def equal(self, a: str, b: str) -> bool:
         """Exact equality of numerals, else mathematical equality.

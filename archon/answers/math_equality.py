@@ -51,6 +51,7 @@ _REWRITES = [
         (r"√\s*(\w+)|√\s*\(([^()]*)\)|(?<![\\a-zA-Z])sqrt\s*\(([^()]*)\)", r"\\sqrt{\1\2\3}"),
         (r"(?<![\\a-zA-Z])(pi|log|ln|exp|(?:arc)?(?:sin|cos|tan)h?)(?![a-zA-Z])", r"\\\1 "),
         (r"(?<![\\a-zA-Z])(?:infinity|inf|oo)(?![a-zA-Z])", r"\\infty "),
+        (r"\\varnothing(?![a-zA-Z])|∅", r"\\emptyset "),
     )
 ]
 _FORM = re.compile(
@@ -58,13 +59,22 @@ _FORM = re.compile(
     rf"(?:\\frac\s*\{{\s*(?P<minus>[-+]?)\s*(?P<p>{NUM})\s*\}}\s*\{{\s*(?P<q>{NUM})\s*\}}"
     rf"|(?P<n>{NUM}|[0-9]{{1,3}}(?: [0-9]{{3}})+)(?:\s?/\s?(?P<d>{NUM}))?"
     r"(?:(?:[eE]|\s*\\(?:times|cdot)\s*10\s*\^)\s*(?P<exp>\{[-+]?[0-9]{1,3}\}|[-+]?[0-9]{1,3}))?)\s*%?"
-    r"(?P<unit>(?:\s*(?:cm|mm|km|kg|mg|ml|mph|ft)(?![a-zA-Z])|(?:\s+|/)(?!(?:am|pm)\b)[a-zA-Z]{2,})"
+    r"(?P<unit>(?:\s*(?:cm|mm|km|kg|mg|ml|mph|ft|m/s)(?![a-zA-Z])|(?:\s+|/)(?!(?:am|pm)\b)[a-zA-Z]{2,})"
     r"(?:(?:\s+|\s?/\s?)[a-zA-Z]+)*(?:\s?\^\s?\{?[23]\}?)?)?"
 )
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _VARIABLE = re.compile(r"([a-zA-Z])\s*(?:=|\\in(?![a-zA-Z]))\s*([^=]+)")
+_UNIT = re.compile(
+    r"(?<=\S)\s+(?:(?:square|cubic)\s+)?(?:cm|mm|km|kg|mg|ml|ft|units?|inch(?:es)?|f(?:oo|ee)t|miles?"
+    r"|(?:centi|milli|kilo)?met(?:er|re)s?|degrees?|radians?|dollars?|hours?|minutes?|seconds?)(?:\s?\^\s?\{?[23]\}?)?$"
+)
+_CHAIN = re.compile(
+    r"([^<\\]+|\\(?!le)[^<]+?)\s*(<=?|\\leq?(?![a-zA-Z]))\s*[a-zA-Z]\s*(<=?|\\leq?(?![a-zA-Z]))\s*([^<]+)"
+)
+_IN_BASE = re.compile(r"([0-9a-zA-Z]+)\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _MATH_LIMIT = 300
-_TIMEOUT = 3
+# Seconds of the clock, not of the processor: a busy machine must not make equal answers unequal.
+_TIMEOUT = 10
 
 
 @lru_cache(maxsize=8192)
@@ -85,7 +95,7 @@ def numeral(text: str) -> Fraction | None:
     if not match:
         return None
     words = (match["unit"] or "").lower().split()
-    if words and not re.search("[a-zA-Z]{2}", NOT_PROSE.sub("", match["unit"])):
+    if words and not re.search("[a-zA-Z]{2}|m/s", NOT_PROSE.sub("", match["unit"])):
         return None
     top = Fraction(re.sub("[, ]", "", match["p"] or match["n"]))
     bottom = Fraction((match["q"] or match["d"] or "1").replace(",", ""))
@@ -110,6 +120,10 @@ def same(a: str, b: str) -> bool:
     x, y = numeral(a), numeral(b)
     if x is not None and y is not None:
         return x == y
+    of_base, with_base = _IN_BASE.fullmatch(a), _IN_BASE.fullmatch(b)
+    if of_base and with_base:
+        return of_base.groups() == with_base.groups()
+    a, b = (_as_interval(_UNIT.sub("", text)) for text in (a, b))
     if _wordy(a) or _wordy(b):
         return plain(a) == plain(b)
     (kind, parts), (other, others) = _parts(a), _parts(b)
@@ -121,6 +135,15 @@ def same(a: str, b: str) -> bool:
         table = [[same(*sorted((part, with_part))) for with_part in others] for part in parts]
         return all(map(any, table)) and all(map(any, zip(*table, strict=True)))
     return _tame(a) and _tame(b) and _verify(a, b)
+
+
+def _as_interval(text: str) -> str:
+    r"""``2 < x \le 7`` as ``(2, 7]``, and anything else as it is."""
+    chain = _CHAIN.fullmatch(text) if len(text) <= _MATH_LIMIT else None
+    if not chain:
+        return text
+    opening, closing = "(" if chain[2] == "<" else "[", ")" if chain[3] == "<" else "]"
+    return f"{opening}{chain[1].strip()}, {chain[4].strip()}{closing}"
 
 
 def _wordy(text: str) -> bool:

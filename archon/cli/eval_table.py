@@ -35,7 +35,7 @@ def eval_table(summaries: Sequence[Summary]) -> Table:
             "" if found.cost_of_pass is None else _cost_of_pass(found.cost_of_pass),
         )
     table.caption = (
-        "Samples, calls, tokens and seconds of endpoints are per answer; cost is in all, at list price, and paid is\n"
+        "Samples, calls, tokens and seconds of endpoints are per answer; cost is in all, at list price, and paid is "
         "what was really sent. Cost of pass is what a right answer costs. The interval of the accuracy is Wilson's."
     )
     return table

@@ -129,7 +129,7 @@ def _problem_sets(
         try:
             sets[benchmark.name] = ProblemSet.of(benchmark, problems, judge)
         except ValidationError as error:
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            message = error.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
             raise ConfigError(f"--judge {judge}: {message}.") from None
     return list(sets.values())
 
@@ -188,7 +188,9 @@ def _report(directory: EvalDirectory, records: Sequence[Record], *, json: bool) 
     else:
         output().print(eval_table(summaries))
         for found in summaries:
-            output().print(f"{found.benchmark} · {found.architecture}: {found.diagnosis.sentence}", markup=False)
+            output().print(
+                f"{found.benchmark} · {found.architecture}: {found.diagnosis.sentence}", markup=False, soft_wrap=True
+            )
     for remark in (*summary_remarks(summaries, records), *judge_remarks(judges)):
         progress().print(f"archon: {remark}.", markup=False, soft_wrap=True)
     progress().print(f"Records and trace: {directory.path}", markup=False, soft_wrap=True)

@@ -28,6 +28,7 @@ from archon.models.pool import ModelPool, base_url_of
 from archon.models.probe import Probe, probe, remember_capabilities
 from archon.models.providers import LOCAL, PROVIDERS
 from archon.models.spec import ModelSpec
+from archon.models.template import TEMPLATES
 from archon.models.weights import installed, pull
 
 app = typer.Typer(no_args_is_help=True, help="Local weights and remote endpoints.", rich_markup_mode=None)
@@ -107,11 +108,13 @@ def probe_model(
     use: Annotated[str, typer.Argument(metavar="PROVIDER/MODEL", help="Such as openai/gpt-4o-mini.")],
     base_url: Annotated[str | None, typer.Option(help="The root of an OpenAI-compatible API.")] = None,
     api_key: Annotated[str | None, typer.Option(metavar="VARIABLE", help="The variable that holds the key.")] = None,
+    template: Annotated[str | None, typer.Option(help=f"The model's chat template: {', '.join(TEMPLATES)}.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """Find out what an endpoint really supports, and remember it."""
+    key = f"${{{api_key}}}" if api_key else None
     try:
-        spec = ModelSpec(use=use, base_url=base_url, api_key=f"${{{api_key}}}" if api_key else None)
+        spec = ModelSpec.model_validate({"use": use, "base_url": base_url, "api_key": key, "template": template})
     except ValueError as error:
         raise ConfigError(_first_line(error)) from None
     found = run_sync(_probe(spec))
@@ -128,7 +131,7 @@ def probe_model(
 
 async def _probe(spec: ModelSpec) -> Probe:
     async with ModelPool() as pool:
-        return await probe(await pool.bare_model(spec))
+        return await probe(await pool.bare_model(spec), spec.template)
 
 
 def _plain(found: Probe) -> dict[str, Any]:

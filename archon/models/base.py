@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, Self
 
 from archon.cost import Usage
-from archon.state import Message
+from archon.state import CANONICAL_JSON, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Sampling:
         stop: Strings that end a completion; they are not part of its text.
         top_logprobs: How many alternatives per token to report, ``None`` for no log-probabilities.
         extra: Further request fields of this endpoint, sent as they are (``top_k``, ``reasoning_effort`` ...).
+        template: Have the endpoint continue the conversation as a text, laid out by the pieces of this chat template
+            (:mod:`archon.models.template`), instead of sending it messages.
     """
 
     temperature: float | None = None
@@ -34,13 +36,16 @@ class Sampling:
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    template: Mapping[str, str] | None = None
     _settings: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Settle once what every request says anew."""
         names = [f.name for f in fields(self) if f.init]
         given = {name: value for name in names if (value := getattr(self, name)) not in (None, (), {})}
         object.__setattr__(self, "_settings", given)
+        object.__setattr__(self, "_text", CANONICAL_JSON.encode(given))
 
     def override(self, **settings: Any) -> Self:
         """This sampling with every setting that is not ``None`` replaced."""
@@ -50,6 +55,10 @@ class Sampling:
     def settings(self) -> Mapping[str, Any]:
         """The parameters that were set, by name, in a stable order."""
         return self._settings
+
+    def text(self) -> str:
+        """The same as JSON text, by which the draws of one sampling are told from those of another."""
+        return self._text
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +122,9 @@ class Request:
 
     def wire_seed(self) -> int:
         """The seed to send for the first index: 31 bits, different for every conversation, stream and index."""
-        digest = hashlib.blake2b(digest_size=4)
-        for message in self.messages:
-            digest.update(f"{message.role}\x00{message.content}\x00".encode())
-        digest.update(f"{self.seed}\x00{self.stream}\x00{self.indices[0]}".encode())
-        return int.from_bytes(digest.digest(), "big") >> 1
+        said = "".join([f"{message.role}\x00{message.content}\x00" for message in self.messages])
+        material = f"{said}{self.seed}\x00{self.stream}\x00{self.indices[0]}"
+        return int.from_bytes(hashlib.blake2b(material.encode(), digest_size=4).digest(), "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ class Capabilities:
             not supported (rejected, ignored or started over).
         prefix_style: How to ask for the continuation: as it is, with vLLM's and SGLang's request fields, or with
             Mistral's and DeepSeek's ``prefix: true`` on the message.
+        completions: Texts are continued, over the route for completions.
+        template: The model's chat template in pieces, where it is known; by it a conversation becomes such a text.
     """
 
     multiple: bool = False
@@ -199,6 +208,8 @@ class Capabilities:
     logprobs: bool = True
     prefix: PrefixSupport = "unsupported"
     prefix_style: PrefixStyle = "plain"
+    completions: bool = False
+    template: Mapping[str, str] | None = None
 
 
 class Model(Protocol):

@@ -48,7 +48,9 @@ class Fallback(Wrapper):
             if request.listener is not None:
                 request.listener.restarted()
             try:
-                sampling = replace(request.sampling, extra=own.extra)
+                # Another model has another chat template.
+                template = request.sampling.template and model.capabilities.template
+                sampling = replace(request.sampling, extra=own.extra, template=template)
                 return await _complete(model, replace(request, sampling=sampling))
             except BudgetExhausted:
                 raise

@@ -116,10 +116,10 @@ class Limiter:
     def _admit(self) -> None:
         """Let in whoever may go, oldest first, or come back when time has made room."""
         while self._in_flight < self.allowed:
-            now = self._clock()
             lanes = [lane for lane in self._lanes.values() if not lane.is_empty()]
             if not lanes:
                 return
+            now = self._clock()
             lane = lanes[0] if len(lanes) == 1 else min(lanes, key=lambda lane: (lane.wait(now), lane.place))
             wait = max(lane.wait(now), self._paused_until - now)
             if wait <= 0 and self._limits.per_minute:
@@ -176,6 +176,6 @@ class Limited(Wrapper):
 
 def estimated(request: Request) -> Amounts:
     """What a request takes, estimated from above: the prompt by its length, the completions by their limit."""
-    prompt = sum(len(message.content) for message in request.messages) // CHARACTERS_PER_TOKEN
+    prompt = sum([len(message.content) for message in request.messages]) // CHARACTERS_PER_TOKEN
     longest = request.sampling.max_tokens or UNBOUNDED_COMPLETION
     return Amounts(1, prompt + longest * len(request.indices), prompt)

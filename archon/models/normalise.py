@@ -18,7 +18,9 @@ class Normalised(Wrapper):
         Raises:
             PermanentError: The endpoint cannot continue an assistant message, or does so otherwise than it is known to.
         """
-        prefix = request.messages[-1].content if request.messages[-1].role == "assistant" else ""
+        last = request.messages[-1]
+        # What a text goes on with is never mistaken for a message.
+        prefix = last.content if last.role == "assistant" and request.sampling.template is None else ""
         if not prefix and not self.capabilities.recount and not request.sampling.stop:
             return await self._model.complete(request)
         if prefix and self.capabilities.prefix == "unsupported":

@@ -1,4 +1,4 @@
-"""Any endpoint that speaks the OpenAI chat completions protocol."""
+"""Any endpoint that speaks the OpenAI protocol, over chat completions or, where a template is given, completions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pydantic_core import from_json
 from archon.cost import Usage
 from archon.errors import PermanentError, TransientError
 from archon.models.base import Capabilities, Completion, Reply, Request, TokenLogprob
+from archon.models.completions import COMPLETIONS, as_chat
 from archon.models.sse import STOP_REASONS, Pieces, events
+from archon.models.template import lay_out
 from archon.models.transport import HttpReply, HttpStream, Transport
 
 CHAT = "/chat/completions"
@@ -69,10 +71,12 @@ class OpenAIModel:
         self._heed: Callable[[Mapping[str, str]], None] | None = None
 
     async def complete(self, request: Request) -> Reply:
-        """Post one chat completion request with ``n`` the number of indices; streamed if somebody listens."""
+        """Post one completion request with ``n`` the number of indices; a chat is streamed if somebody listens."""
         started = time.monotonic()
-        if request.listener is None:
-            posted = await self._transport.post(CHAT, self._body(request), self._timeout)
+        as_text = request.sampling.template is not None
+        if as_text or request.listener is None:
+            route = COMPLETIONS if as_text else CHAT
+            posted = await self._transport.post(route, self._body(request), self._timeout)
             self._tell(posted.headers)
             data = self._read(posted)
         else:
@@ -81,6 +85,7 @@ class OpenAIModel:
         try:
             usage = _usage(data.get("usage"))
             choices = sorted(data["choices"], key=lambda choice: choice.get("index", 0))
+            choices = [as_chat(choice) for choice in choices] if as_text else choices
             completions = tuple([_completion(choice, usage, len(choices), seconds) for choice in choices])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._malformed(error) from None
@@ -170,28 +175,39 @@ class OpenAIModel:
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
         messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in request.messages]
-        body: dict[str, Any] = {"model": self._model, "messages": messages}
+        body: dict[str, Any] = {"model": self._model}
+        if sampling.template is None:
+            body["messages"] = messages
+        else:
+            body["prompt"] = lay_out(sampling.template, request.messages)
         if sampling.temperature is not None:
             body["temperature"] = sampling.temperature
         if sampling.top_p is not None:
             body["top_p"] = sampling.top_p
         if sampling.max_tokens is not None:
-            body[self._max_tokens_field] = sampling.max_tokens
+            body[self._max_tokens_field if sampling.template is None else "max_tokens"] = sampling.max_tokens
         if sampling.stop and self.capabilities.stop:
             body["stop"] = list(sampling.stop)
-        if sampling.top_logprobs is not None:
+        if sampling.top_logprobs is not None and sampling.template is not None:
+            body["logprobs"] = sampling.top_logprobs
+        elif sampling.top_logprobs is not None:
             body["logprobs"] = True
             body["top_logprobs"] = sampling.top_logprobs
         if len(request.indices) > 1:
             body["n"] = len(request.indices)
         if self.capabilities.seed:
             body["seed"] = request.wire_seed()
-        if request.messages[-1].role == "assistant":
+        if request.messages[-1].role == "assistant" and sampling.template is None:
             if self.capabilities.prefix_style == "continue_final_message":
                 body.update(add_generation_prompt=False, continue_final_message=True)
             elif self.capabilities.prefix_style == "message_prefix":
                 messages[-1]["prefix"] = True
         body.update(sampling.extra)
+        if sampling.template is not None and "max_tokens" not in body:
+            raise PermanentError(
+                f"{self.name}: to have a text continued needs `max_tokens`; many endpoints stop after 16 otherwise",
+                reason="max_tokens",
+            )
         return body
 
     def _refuse(self, status: int, reply: HttpReply) -> Never:

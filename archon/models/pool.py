@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +103,7 @@ class ModelPool:
             model=spec.model,
             endpoint=server.identity,
             transport=self._transport(server.base_url, None),
-            capabilities=server.capabilities,
+            capabilities=_with_template(server.capabilities, spec),
             timeout=spec.timeout,
         )
 
@@ -117,7 +118,7 @@ class ModelPool:
             model=spec.model,
             endpoint=base_url,
             transport=self._transport(base_url, key),
-            capabilities=known_capabilities(base_url, spec.model) or assumed,
+            capabilities=_with_template(known_capabilities(base_url, spec.model) or assumed, spec),
             timeout=spec.timeout,
             max_tokens_field="max_tokens" if custom else provider.max_tokens_field,
             secret=key,
@@ -149,6 +150,11 @@ def base_url_of(spec: ModelSpec) -> str:
     provider = PROVIDERS[spec.provider]
     replaced = os.environ.get(provider.base_url_variable or "")
     return spec.base_url or replaced or provider.base_url
+
+
+def _with_template(capabilities: Capabilities, spec: ModelSpec) -> Capabilities:
+    """What an endpoint supports, with the template that its user names before one that a probe was given."""
+    return capabilities if spec.template is None else replace(capabilities, template=spec.template)
 
 
 def _key(spec: ModelSpec, *, required: bool) -> str | None:

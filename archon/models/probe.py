@@ -24,6 +24,8 @@ STORY = (Message("user", "Write one sentence about something surprising."),)
 QUESTION = (Message("user", "Is the sky blue? Answer Yes or No."),)
 # Written as no model would write it by itself, so that starting over is not mistaken for repeating it.
 PREFIX = "one, 2, THREE, 4,"
+# A text without a template: whether one is continued at all can be asked of any model.
+BARE = {"user": "{content}\n\n", "assistant": "{content}\n\n", "answer": ""}
 STYLES: tuple[PrefixStyle, ...] = ("plain", "continue_final_message", "message_prefix")
 
 
@@ -40,8 +42,12 @@ class Probe:
     findings: Mapping[str, str]
 
 
-async def probe(model: OpenAIModel) -> Probe:
+async def probe(model: OpenAIModel, template: Mapping[str, str] | None = None) -> Probe:
     """Ask an endpoint about a dozen small questions and conclude what it supports.
+
+    Args:
+        model: The model.
+        template: Its chat template, if that is known; it is remembered with what is found.
 
     Raises:
         ModelError: It does not answer the simplest of them.
@@ -54,12 +60,14 @@ async def probe(model: OpenAIModel) -> Probe:
     capabilities = Capabilities(seed=seed, stop=stop, stop_reason=tells, logprobs=logprobs)
     capabilities, several = await asked.multiple(capabilities)
     capabilities, continues = await asked.prefix(capabilities)
+    capabilities, texts = await asked.completions(capabilities, template)
     findings = {
         "n > 1": several,
         "seed": repeats,
         "stop": ends,
         "logprobs": tokens,
         "continuation": continues,
+        "completions": texts,
     }
     return Probe(capabilities, findings)
 
@@ -164,6 +172,28 @@ class _Asker:
             if _goes_on(text):
                 return replace(styled, prefix="continues"), f"continued {how}"
         return capabilities, "not supported: refused, ignored or started over"
+
+    async def completions(
+        self, capabilities: Capabilities, template: Mapping[str, str] | None
+    ) -> tuple[Capabilities, str]:
+        """Whether texts are continued, and in several ways where messages are answered in several."""
+        request = Request(
+            (*COUNT, Message("assistant", PREFIX)), Sampling(temperature=0.0, max_tokens=24, template=template or BARE)
+        )
+        reply = await self._ask(request, capabilities)
+        if isinstance(reply, ModelError):
+            return capabilities, f"not supported: {reply}"
+        if not _goes_on(reply.completions[0].text):
+            return capabilities, "not supported: a text is answered, and not continued"
+        if capabilities.multiple:
+            warm = replace(request.sampling, temperature=1.0)
+            reply = await self._ask(replace(request, sampling=warm, indices=(0, 1)), capabilities)
+            if isinstance(reply, ModelError):
+                return capabilities, f"texts are continued, but not used, since n > 1 is not supported: {reply}"
+        found = replace(capabilities, completions=True, template=template)
+        if template is None:
+            return found, "texts are continued; with the model's chat template, answers can be (`template`)"
+        return found, "texts are continued, and so answers are, laid out by the chat template"
 
 
 def _goes_on(text: str) -> bool:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from archon.cost import Price
 from archon.models.base import Sampling
 from archon.models.providers import check_provider
+from archon.models.template import ChatTemplate
 
 SECRET_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -27,6 +28,7 @@ class ModelSpec(BaseModel):
         max_tokens: The most tokens per completion.
         stop: Strings that end a completion.
         extra: Further request fields of this endpoint, sent as they are.
+        template: The model's chat template, by name or in pieces, for techniques that have the endpoint continue texts.
         timeout: Seconds to wait for one reply.
         concurrency: The most requests in flight at this endpoint; fewer while it says that it has too much.
         requests_per_minute: The most requests to this endpoint within any minute.
@@ -46,6 +48,7 @@ class ModelSpec(BaseModel):
     max_tokens: Annotated[int | None, Field(ge=1)] = None
     stop: tuple[str, ...] = ()
     extra: dict[str, Any] = {}
+    template: ChatTemplate | None = None
     timeout: Annotated[float, Field(gt=0)] = 600.0
     concurrency: Annotated[int | None, Field(ge=1)] = None
     requests_per_minute: Annotated[int | None, Field(ge=1)] = None

@@ -32,7 +32,7 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self.idle_since = 0.0
         self._transport: asyncio.Transport
-        self._parser: Any = None
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[None] | None = None
         self._end: asyncio.Future[None] | None = None
         self._arrived: asyncio.Event | None = None
@@ -56,7 +56,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what is not HTTP ends the exchange."""
-        if self._parser is None:
+        if self._end is None:
             # Bytes that nobody asked for: whatever comes next could not be trusted.
             self.close()
             return
@@ -142,7 +142,6 @@ class _Connection(asyncio.Protocol):
             arrived.clear()
 
     def _begin(self, request: bytes) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headed = False
         self._headers = {}
         self._body = deque()
@@ -155,7 +154,7 @@ class _Connection(asyncio.Protocol):
         )
         if self._head is not None and self._head.done() and not self._head.cancelled():
             self._head.exception()
-        self._parser = self._head = self._end = self._arrived = None
+        self._head = self._end = self._arrived = None
         self._headed = False
         if not complete or self.closed:
             self.close()

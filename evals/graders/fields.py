@@ -33,6 +33,15 @@ def field_of(problem: Problem, kind: str, name: str) -> Any:
     return value
 
 
+def known_answer(problem: Problem) -> str | None:
+    """What a judge is shown as right: the reference, or that of this turn if the field ``reference`` has several."""
+    by_turn = problem.fields.get("reference")
+    if problem.reference is not None or not isinstance(by_turn, list):
+        return problem.reference
+    turn = sum(message.role == "user" for message in problem.messages) - 1
+    return str(by_turn[turn]) if turn < len(by_turn) and by_turn[turn] is not None else None
+
+
 def judge_of(tools: Tools, kind: str) -> Asks:
     """What asks the judge model.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archon.state import Message
 from evals.graders.base import Grade, Grader, Problem, Tools
-from evals.graders.fields import judge_of, shown
+from evals.graders.fields import judge_of, known_answer, shown
 from evals.graders.verdicts import conversation, fill, parse_rating
 
 PROMPT = """\
@@ -75,5 +75,6 @@ class Judge(Grader):
 
 def judge_prompt(problem: Problem, text: str) -> str:
     """What the judge is asked."""
-    reference = "" if problem.reference is None else fill(REFERENCE, reference=problem.reference.strip())
+    known = known_answer(problem)
+    reference = "" if known is None else fill(REFERENCE, reference=known.strip())
     return fill(PROMPT, question=conversation(problem.messages), reference=reference, response=text.strip())

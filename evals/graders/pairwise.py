@@ -7,7 +7,7 @@ from typing import ClassVar
 from archon.concurrency import gather
 from archon.state import Message
 from evals.graders.base import Asks, Grade, Grader, Problem, Tools
-from evals.graders.fields import field_of, judge_of, shown
+from evals.graders.fields import field_of, judge_of, known_answer, shown
 from evals.graders.verdicts import conversation, fill, parse_verdict
 
 PROMPT = """\
@@ -81,7 +81,8 @@ class Pairwise(Grader):
 
 def pairwise_prompt(problem: Problem, first: str, second: str) -> str:
     """What the judge is asked about two texts in this order."""
-    reference = "" if problem.reference is None else fill(REFERENCE, reference=problem.reference.strip())
+    known = known_answer(problem)
+    reference = "" if known is None else fill(REFERENCE, reference=known.strip())
     question = conversation(problem.messages)
     return fill(PROMPT, question=question, reference=reference, first=first.strip(), second=second.strip())
 

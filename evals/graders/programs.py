@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from archon.programs import blocks, parsed
 
 # A base model that was not stopped goes on with other things; the program is what Python can still read.
-MOST_LINES = 400
+MOST_LINES = 200
+_BEGINNING = re.compile(r"^(?:(?:def|async def|class|import|from)\b|@)", re.MULTILINE)
 _READS = re.compile(r"\binput\s*\(|\bstdin\b|\bopen\s*\(\s*0\b|\bfileinput\b")
 
 
@@ -43,9 +44,10 @@ def written(text: str) -> list[str]:
 def defining(text: str, names: Collection[str], stub: str = "") -> tuple[str, ...] | None:
     """A program that defines one of the names, in parts that run one after the other.
 
-    The last block that does, or the whole text. Where none does, the text or a block may go on where the stub ends, as
-    completions do: as it is written, or indented like the body of a function; a text without blocks also without its
-    last lines, if Python cannot read them. In either case the stub comes first, with its imports and helpers.
+    The last block that does, or the whole text, or what is code in it. Where none does, the text or a block may go on
+    where the stub ends, as completions do: as it is written, or indented like the body of a function; a text without
+    blocks also without its last lines, if Python cannot read them. In either case the stub comes first, with its
+    imports and helpers.
 
     Args:
         text: The reply.
@@ -55,14 +57,16 @@ def defining(text: str, names: Collection[str], stub: str = "") -> tuple[str, ..
     Returns:
         The parts, or ``None`` if there is no such program.
     """
-    codes = written(text)
-    whole = next((code for code in reversed(codes) if defined(code) & frozenset(names)), None)
+    codes, wanted, fenced = written(text), frozenset(names), bool(blocks(text))
+    whole = next((code for code in reversed(codes) if defined(code) & wanted), None)
+    if whole is None and not fenced and defined(within := _within(text)) & wanted:
+        whole = within
     if whole is not None:
         return (stub, whole) if stub.strip() and parsed(stub) is not None else (whole,)
     if not stub.strip():
         return None
     for code in reversed(codes):
-        readable = (joined for joined in _continued(stub, code, cut=not blocks(text)) if parsed(joined) is not None)
+        readable = (joined for joined in _continued(stub, code, cut=not fenced) if parsed(joined) is not None)
         if (first := next(readable, None)) is not None:
             return (first,)
     return None
@@ -87,6 +91,14 @@ def syntax_error(text: str) -> str:
             except (ValueError, RecursionError, MemoryError) as error:
                 return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _within(text: str) -> str:
+    """The program in a text without blocks: from its first definition or import to the last line Python can read."""
+    start = _BEGINNING.search(text)
+    lines = text[start.start() :].split("\n")[:MOST_LINES] if start else []
+    ends = ("\n".join(lines[:count]) for count in range(len(lines), 0, -1))
+    return next((code for code in ends if parsed(code) is not None), "")
 
 
 def _continued(stub: str, code: str, *, cut: bool) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Source: Zhou et al. 2023 (Instruction-Following Evaluation for Large Language Models, arXiv:2311.07911). The conditions
 are those of its published evaluator, in code of our own, with these differences: keywords are literal rather than
-regular expressions, and sentences and words are found by rules of our own rather than by NLTK's models.
+regular expressions, and sentences and words in capitals are found by rules of our own, not by NLTK's models.
 """
 
 from __future__ import annotations

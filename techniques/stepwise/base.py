@@ -39,9 +39,11 @@ class Stepping(Answering, ABC):
     Attributes:
         model: Who writes the steps; temperature, top_p and max_tokens are those of one step, or of a whole answer where
             answers are split.
-        steps: How steps are written. ``continue`` has the endpoint continue its own answer, ``ask`` asks for the next
-            step with the answer so far in the question, and ``split`` draws whole answers and takes them apart.
-            ``auto`` is ``continue`` where the endpoint is known to do that, and ``ask`` elsewhere.
+        steps: How steps are written. ``continue`` has the endpoint continue its own answer, ``complete`` has it
+            continue a text, which is the conversation and the answer so far as the model's ``template`` lays them out,
+            ``ask`` asks for the next step with the answer so far in the question, and ``split`` draws whole answers and
+            takes them apart. ``auto`` is ``continue`` where the endpoint is known to do that, else ``complete`` where
+            it is known to do that, and ``ask`` elsewhere.
         delimiter: What ends a step; it takes the place of stop strings of the model's own.
         ends: A regular expression; the first step in which it is found is an answer's last.
         max_steps: The last step of an answer this long runs to the answer's end.
@@ -135,6 +137,11 @@ class Stepping(Answering, ABC):
         messages = opening(as_shown(state), self.system)
         capabilities = context.capabilities(model)
         written = writing(self.steps, context.fork(f"steps {model}"), model, messages, form, capabilities)
+        if written is None and self.steps == "complete":
+            raise ConfigError(
+                f"{context.layer}: `steps: complete` needs the chat template of '{model}': name one in the model's "
+                "settings, as in `template: chatml`, or give its pieces."
+            )
         if written is None:
             raise ConfigError(
                 f"{context.layer}: the endpoint of '{model}' is not known to continue assistant messages; "

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from archon.knobs import ChoiceKnob
 from archon.stepwise import Partial
-from archon.technique import Context
+from archon.technique import Context, Plan
 from techniques.stepwise.aggregate import best_first, without_repeats
 from techniques.stepwise.base import Stepwise
+from techniques.stepwise.plan import plan_of_rounds
 from techniques.stepwise.search import Search
 
 
@@ -41,6 +42,10 @@ class BeamSearch(Stepwise, kind="beam_search"):
         if self.n % self.m:
             raise ValueError(f"n is {self.n}, which has to be a multiple of m, {self.m}")
         return self
+
+    def plan(self, candidates: int) -> Plan | None:
+        """``n`` steps per round, ``m`` each of n / m beginnings."""
+        return plan_of_rounds(self, (1, self.n), (self.n // self.m, self.m), self.n // self.m)
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """At most n / m answers."""

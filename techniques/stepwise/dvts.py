@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from archon.knobs import ChoiceKnob, IntKnob
 from archon.state import State
 from archon.stepwise import Partial, Proposal
-from archon.technique import Context
+from archon.technique import Context, Plan
 from techniques.stepwise.aggregate import best_first
 from techniques.stepwise.base import Stepwise
+from techniques.stepwise.plan import plan_of_rounds
 from techniques.stepwise.search import Search
 
 
@@ -41,6 +42,13 @@ class Dvts(Stepwise, kind="dvts"):
         if self.n % self.m:
             raise ValueError(f"n is {self.n}, which has to be a multiple of m, {self.m}")
         return self
+
+    def plan(self, candidates: int) -> Plan | None:
+        """``m`` steps per round and subtree; not known if it looks ahead, which depends on what it finds there."""
+        if self.lookahead:
+            return None
+        trees = self.n // self.m
+        return plan_of_rounds(self, (trees, self.m), (trees, self.m), trees)
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """At most n / m answers."""

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from archon.knobs import ChoiceKnob, FloatKnob, IntKnob
 from archon.stepwise import Partial
-from archon.technique import Context
+from archon.technique import Context, Plan
 from techniques.stepwise.aggregate import best_first
+from techniques.stepwise.plan import plan_of_rounds
 from techniques.stepwise.posterior import LogPotential, Path, Posterior, log_sum, propagate
 from techniques.stepwise.resampling import SCHEMES, Scheme, ess
 from techniques.stepwise.search import Search
@@ -45,6 +46,10 @@ class ParticleFilter(Posterior, kind="particle_filter"):
     n: Annotated[int, Field(ge=1), IntKnob(2, 128, log=True)] = 8
     scheme: Annotated[Scheme, ChoiceKnob(("multinomial", "systematic", "stratified", "residual"))] = "systematic"
     threshold: Annotated[float, Field(ge=0, le=1), FloatKnob(0.0, 1.0)] = 0.5
+
+    def plan(self, candidates: int) -> Plan | None:
+        """A step of each particle per round."""
+        return plan_of_rounds(self, (1, self.n), (self.n, 1), self.n)
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """The final particles."""

@@ -7,7 +7,7 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from archon.errors import ModelError
@@ -17,8 +17,9 @@ from archon.stepwise import End, Partial
 from archon.technique import Context
 from techniques.prompts import render, requires
 
-Steps = Literal["auto", "continue", "ask", "split"]
-"""How steps are written; ``auto`` continues where the endpoint does that, and asks for the next step elsewhere."""
+Steps = Literal["auto", "continue", "complete", "ask", "split"]
+"""How steps are written; ``auto`` continues where the endpoint does that, completes a text where it is known to do that
+and the model's template is known, and asks for the next step elsewhere."""
 
 END = "[END]"
 
@@ -136,7 +137,7 @@ class Writing(ABC):
 
 
 class Continue(Writing):
-    """Writes next steps by letting an endpoint continue its own answer.
+    """Writes next steps by letting an endpoint continue its own answer, as a message or as a text.
 
     A step ends with the delimiter, which is asked for as a stop string and put back, or with the answer. The last step
     that is allowed has no delimiter and runs to the end of the answer.
@@ -202,7 +203,7 @@ class Split(Writing):
         model: The reference of the model.
         messages: The conversation before the answer, which ends with the question.
         form: What a step is; ``longest`` bounds a whole answer or the rest of one.
-        continues: Whether the endpoint continues assistant messages.
+        continues: Whether the endpoint continues answers.
     """
 
     def __init__(
@@ -254,6 +255,13 @@ def writing(
 ) -> Writing | None:
     """What writes steps in the given way; ``None`` if the endpoint does not bear it."""
     continues = capabilities.prefix != "unsupported"
+    instead = capabilities.completions and not continues and steps in ("auto", "split")
+    if capabilities.template is not None and (instead or steps == "complete"):
+        # All steps the same way, the first too, so that all are of one distribution.
+        form = replace(form, sampling={**form.sampling, "template": capabilities.template})
+        continues = True
+    elif steps == "complete":
+        return None
     if steps == "split":
         return Split(context, model, messages, form, continues=continues)
     if continues and steps != "ask":

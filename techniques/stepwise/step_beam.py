@@ -9,9 +9,10 @@ from pydantic import Field
 
 from archon.knobs import IntKnob
 from archon.stepwise import Partial
-from archon.technique import Context
+from archon.technique import Context, Plan
 from techniques.stepwise.aggregate import best_first, without_repeats
 from techniques.stepwise.base import Stepwise
+from techniques.stepwise.plan import plan_of_rounds
 from techniques.stepwise.search import Search
 
 
@@ -32,6 +33,10 @@ class StepBeam(Stepwise, kind="step_beam"):
 
     beams: Annotated[int, Field(ge=1), IntKnob(1, 8)] = 1
     samples: Annotated[int, Field(ge=1), IntKnob(2, 16, log=True)] = 5
+
+    def plan(self, candidates: int) -> Plan | None:
+        """``samples`` steps per round and beam."""
+        return plan_of_rounds(self, (1, self.beams * self.samples), (self.beams, self.samples), 1)
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """One answer."""

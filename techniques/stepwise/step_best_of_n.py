@@ -9,8 +9,9 @@ from pydantic import Field
 
 from archon.knobs import IntKnob
 from archon.stepwise import Partial
-from archon.technique import Context
+from archon.technique import Context, Plan
 from techniques.stepwise.base import Stepwise
+from techniques.stepwise.plan import plan_of_rounds
 from techniques.stepwise.search import Search
 
 
@@ -27,6 +28,10 @@ class StepBestOfN(Stepwise, kind="step_best_of_n"):
     calls: ClassVar[str] = "at most n × max_steps, plus the reward's"
 
     n: Annotated[int, Field(ge=1), IntKnob(1, 32, log=True)] = 4
+
+    def plan(self, candidates: int) -> Plan | None:
+        """``n`` steps per round."""
+        return plan_of_rounds(self, (1, self.n), (1, self.n), 1)
 
     async def search(self, search: Search, context: Context) -> Sequence[Partial]:
         """One answer."""

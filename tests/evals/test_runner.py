@@ -82,6 +82,12 @@ async def test_architectures_share_the_samples_of_a_common_prefix(tmp_path: Path
     store.close()
 
 
+async def test_architectures_on_hosted_models_run_at_once() -> None:
+    model = ScriptedModel(right, latency=0.02)
+    await contest([contender(name, [generate()]) for name in "abc"], [sums(2, "first"), sums(2, "second")], model)
+    assert model.most_in_flight == 3 * 4
+
+
 async def test_what_is_done_is_not_asked_again_and_the_rest_is() -> None:
     one = [contender("single", [generate()])]
     whole = await contest(one, [sums(4)], ScriptedModel(right), repeats=2)
@@ -182,6 +188,18 @@ async def test_later_turns_are_asked_with_the_answers_before_them() -> None:
     await contest([contender("single", [generate()])], [talk], model, judge=judge, repeats=2, done=records[:4])
     assert [m.content for m in model.requests[0].messages] == ["What is 1 + 1?", "The answer is 2.", "Now 2 + 2?"]
     assert len(model.requests) == 2
+
+
+async def test_a_later_turn_is_graded_again_after_the_answers_before_it() -> None:
+    talk = replace(sums(1), problems=(add(1, 1, follow_ups=("Now 2 + 2?",)),), grader=Crashing())
+    one = [contender("single", [generate()])]
+    records = await contest(one, [talk], ScriptedModel(right))
+    assert [r.score for r in records] == [None, None]
+    judge, model = ScriptedModel("Rating: [10]"), ScriptedModel(right)
+    judged = replace(talk, grader=Judge(), judge=ModelSpec(use="openai/judge"))
+    records = await contest(one, [judged], model, judge=judge, done=records)
+    assert not model.requests and [r.score for r in records] == [1.0, 1.0]
+    assert "The answer is 2." in judge.requests[-1].messages[0].content
 
 
 async def test_turns_after_one_without_an_answer_are_wrong() -> None:

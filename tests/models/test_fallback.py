@@ -9,8 +9,11 @@ from pydantic import ValidationError
 
 from archon import Architecture, Engine, SampleStore, Task
 from archon.errors import PermanentError
-from archon.models.base import Capabilities
+from archon.models.base import Capabilities, Request, Sampling
+from archon.models.fallback import Fallback
 from archon.models.retry import RetryPolicy
+from archon.models.template import TEMPLATES
+from archon.state import Message
 from archon.testing import ScriptedModel
 from archon.trace import Event
 
@@ -53,6 +56,16 @@ async def test_what_fails_for_good_is_handed_on(tmp_path: Any) -> None:
     assert stats.by_model == {"openai/b": 3}
     assert not any("only" in request.sampling.extra for request in second.requests)
     assert [event.data["to"] for event in events if event.kind == "fallback"] == ["openai/b"] * 2
+
+
+@pytest.mark.parametrize("own", [dict(TEMPLATES["gemma"]), None])
+async def test_a_text_is_laid_out_by_the_template_of_who_continues_it(own: dict[str, str] | None) -> None:
+    other = ScriptedModel("4", capabilities=Capabilities(template=own))
+    model = Fallback(broken(), [(other, Sampling())], lambda event: None)
+    asked = (Message("user", "2 + 2?"), Message("assistant", "It is "))
+    await model.complete(Request(asked, Sampling(template=TEMPLATES["chatml"])))
+    (request,) = other.requests
+    assert request.sampling.template == own
 
 
 async def test_the_first_error_counts_when_all_fail() -> None:

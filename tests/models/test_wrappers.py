@@ -14,6 +14,7 @@ from archon.models.pool import ModelPool
 from archon.models.probe import known_capabilities, probe, remember_capabilities
 from archon.models.retry import Retrying, RetryPolicy
 from archon.models.spec import ModelSpec
+from archon.models.template import TEMPLATES
 from archon.state import Message
 from archon.testing import ScriptedModel
 from tests.loopback import Answer, error, serve
@@ -124,9 +125,20 @@ class TestNormalised:
 
 
 def fake_endpoint(
-    body: dict[str, Any], *, n: bool = True, prefix: str = "echoes", logprobs: bool = True, stop_reason: Any = None
+    body: dict[str, Any],
+    *,
+    n: bool = True,
+    prefix: str = "echoes",
+    logprobs: bool = True,
+    stop_reason: Any = None,
+    text_route: str = "missing",
 ) -> Answer:
     """An endpoint whose habits are known, to see whether a probe finds them out."""
+    if "prompt" in body:
+        if text_route == "missing":
+            return error(404, "no such route")
+        count = 1 if text_route == "ignores n" else body.get("n", 1)
+        return Answer((" 5, 6, 7" if text_route != "answers" else "1, 2, 3",) * count)
     messages = body["messages"]
     last = messages[-1]
     if last["role"] == "assistant":
@@ -174,6 +186,13 @@ def fake_endpoint(
             Capabilities(multiple=True, prefix="continues", prefix_style="continue_final_message"),
         ),
         ({"prefix": "mistral"}, Capabilities(multiple=True, prefix="continues", prefix_style="message_prefix")),
+        ({"prefix": "refuses", "text_route": "continues"}, Capabilities(multiple=True, completions=True)),
+        ({"prefix": "refuses", "text_route": "answers"}, Capabilities(multiple=True)),
+        ({"prefix": "refuses", "text_route": "ignores n"}, Capabilities(multiple=True)),
+        (
+            {"prefix": "refuses", "text_route": "ignores n", "n": False, "logprobs": False},
+            Capabilities(logprobs=False, completions=True),
+        ),
     ],
 )
 async def test_a_probe_finds_out_what_an_endpoint_does(habits: dict[str, Any], expected: Capabilities) -> None:
@@ -182,6 +201,23 @@ async def test_a_probe_finds_out_what_an_endpoint_does(habits: dict[str, Any], e
         async with ModelPool() as pool:
             found = await probe(await pool.bare_model(spec))
     assert found.capabilities == expected
+
+
+async def test_a_probe_lays_texts_out_by_the_template_that_it_is_given() -> None:
+    template = dict(TEMPLATES["chatml"])
+    with serve(lambda body: fake_endpoint(body, text_route="continues")) as server:
+        spec = ModelSpec(use="openai/test", base_url=server.base_url)
+        async with ModelPool() as pool:
+            found = await probe(await pool.bare_model(spec), template)
+        remember_capabilities(server.base_url, "test", found.capabilities)
+    assert found.capabilities.template == template
+    assert known_capabilities(server.base_url, "test") == found.capabilities
+    texts = [body["prompt"] for body in server.bodies if "prompt" in body]
+    assert texts
+    assert all(text.endswith("<|im_start|>assistant\none, 2, THREE, 4,") for text in texts)
+    own = ModelSpec(use="openai/test", base_url=server.base_url, template={**template, "answer": "A: "})
+    async with ModelPool() as pool:
+        assert (await pool.model(own)).capabilities.template == own.template, "what the user says comes first"
 
 
 async def test_a_probe_is_remembered_and_used() -> None:

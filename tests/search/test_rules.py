@@ -112,7 +112,7 @@ def test_a_sample_agrees_with_the_count() -> None:
 
 
 def test_the_large_template_has_nine_thousand_valid_architectures() -> None:
-    # Counted in full, they are 14,000; see docs/search.md.
+    # Counted in full, they are 12,644.
     sampled = census(Space.load(SEARCHES / "stack.yaml"), sample=200, seed=0)
     assert sampled.interval[0] * sampled.size > 9_000
 

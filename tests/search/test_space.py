@@ -46,6 +46,8 @@ answer: math
 """  # noqa: E501 - one layer a line
 )
 
+TOY = Space.parse(RICH)
+
 
 def space(layers: str) -> Space:
     return Space.parse(MODELS + layers, name="toy.yaml")
@@ -59,12 +61,12 @@ class Fixed:
         self.asked: dict[str, Any] = {}
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return self._note(name, (low, high, step, log), high if self.high else low)
+        return int(self._note(name, (low, high, step, log), high if self.high else low))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        return self._note(name, (low, high, step, log), high if self.high else low)
+        return float(self._note(name, (low, high, step, log), high if self.high else low))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         return self._note(name, tuple(choices), choices[-1 if self.high else 0])
@@ -76,7 +78,7 @@ class Fixed:
 
 
 def test_a_setting_becomes_an_architecture() -> None:
-    toy = Space.parse(RICH)
+    toy = TOY
     low = toy.build(toy.suggest(Fixed(high=False)))
     assert [[c.kind for c in layer] for layer in low.layers] == [["generate"], ["vote"]]
     assert list(low.models) == ["small"], "models that no layer uses are left out"
@@ -94,7 +96,7 @@ def test_a_setting_becomes_an_architecture() -> None:
 
 
 def test_only_what_matters_is_asked() -> None:
-    toy, trial = Space.parse(RICH), Fixed(high=False)
+    toy, trial = TOY, Fixed(high=False)
     params = toy.suggest(trial)
     assert params.keys() == trial.asked.keys()
     assert "layers.1.1.rank.keep" not in params, "rank is not there"
@@ -103,7 +105,7 @@ def test_only_what_matters_is_asked() -> None:
 
 
 def test_the_size_is_that_of_the_enumeration() -> None:
-    toy = Space.parse(RICH)
+    toy = TOY
     everything = list(toy.enumerate())
     assert len(everything) == toy.size
     assert len({tuple(params.items()) for params in everything}) == toy.size
@@ -111,8 +113,8 @@ def test_the_size_is_that_of_the_enumeration() -> None:
 
 
 def test_what_an_even_draw_stands_for_averages_to_the_size() -> None:
-    toy, rng = Space.parse(RICH), Random(1)
-    stands_for = [toy.evenly(rng)[1] for _ in range(4000)]
+    toy, rng = TOY, Random(1)
+    stands_for = [toy.evenly(rng)[1] for _ in range(2000)]
     error = math.sqrt(sum((w - toy.size) ** 2 for w in stands_for)) / len(stands_for)
     assert abs(sum(stands_for) / len(stands_for) - toy.size) < 4 * error
 
@@ -120,7 +122,7 @@ def test_what_an_even_draw_stands_for_averages_to_the_size() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_random_setting_builds_the_same_architecture_twice(seed: int) -> None:
-    toy = Space.parse(RICH)
+    toy = TOY
     params = toy.random(Random(seed))
     built = toy.build(params)
     assert toy.build(toy.complete(params)) == built
@@ -129,7 +131,7 @@ def test_every_random_setting_builds_the_same_architecture_twice(seed: int) -> N
 
 
 def test_a_name_always_stands_for_one_domain_with_a_real_sampler() -> None:
-    toy = Space.parse(RICH)
+    toy = TOY
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
     for _ in range(40):
@@ -145,7 +147,7 @@ def test_a_name_always_stands_for_one_domain_with_a_real_sampler() -> None:
 
 
 def test_a_known_architecture_can_be_put_first_in_line() -> None:
-    toy = Space.parse(RICH)
+    toy = TOY
     params = toy.complete({"layers.3.alternatives": "score", "layers.0.generate.temperature": 0.4})
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -155,7 +157,7 @@ def test_a_known_architecture_can_be_put_first_in_line() -> None:
 
 def test_a_knob_takes_what_the_technique_declares() -> None:
     toy = space("  - generate: {model: small, n: {knob: true}, temperature: {knob: true, step: 0.5}}\n")
-    domains = {parameter.name: str(parameter.domain) for parameter in toy.parameters}
+    domains = {p.name: str(p.domain) for p in toy.parameters if p.name.startswith("layers")}
     assert domains == {
         "layers.0.generate.n": "1 to 64 (log)",
         "layers.0.generate.temperature": "0 to 1.5 in steps of 0.5",
@@ -218,7 +220,7 @@ def test_values_are_written_in_one_way() -> None:
 )
 def test_a_setting_of_another_space_is_refused(params: dict[str, Value], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Space.parse(RICH).build(params)
+        TOY.build(params)
 
 
 def test_parts_that_make_no_architecture_are_refused_when_they_are_put_together() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +13,11 @@ from archon.errors import ConfigError
 from evals.graders import graders, parse_grader
 from tests.evals.graders.grading import Scripted, grade, problem
 
-IFEVAL = {
+IFEVAL: dict[str, Any] = {
     "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_sentences", "detectable_format:title"],
     "kwargs": [{}, {"num_sentences": 2, "relation": "at least"}, None],
 }
-TESTS = {"entry_point": "f", "prompt": "def f(x):\n", "test": "def check(f):\n    assert f(1) == 1"}
+TESTS: dict[str, Any] = {"entry_point": "f", "prompt": "def f(x):\n", "test": "def check(f):\n    assert f(1) == 1"}
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_no_text_makes_a_grader_fail(text: str, reference: str) -> None:
     for kind in ("math", "choice", "text", "exact", "contains", "judge"):
         given = grade(kind, problem(reference=reference), text, judge)
         assert given.score is None or 0 <= given.score <= 1
-    assert grade({"regex": {"pattern": "(.)"}}, problem(reference=reference), text).score in (0, 1)
-    assert grade({"json": {"schema": {"type": "object"}}}, problem(reference="[1]"), text).score in (0, 1)
-    assert grade("instructions", problem(**IFEVAL), text).score in (0, 1)
+    assert grade({"regex": {"pattern": "(.)"}}, problem(reference=reference), text).score in (0.0, 1.0)
+    assert grade({"json": {"schema": {"type": "object"}}}, problem(reference="[1]"), text).score in (0.0, 1.0)
+    assert grade("instructions", problem(**IFEVAL), text).score in (0.0, 1.0)
     compared = grade("pairwise", problem(baseline=reference), text, judge).score
     assert compared in (None, 0.5), "a judge who says the same in both orders prefers nobody"
 
@@ -123,4 +125,4 @@ def test_no_text_makes_a_grader_fail(text: str, reference: str) -> None:
 @settings(max_examples=5, deadline=None)
 @given(TEXTS)
 def test_no_program_makes_the_sandbox_fail(text: str) -> None:
-    assert grade("code", problem(**TESTS), text).score in (0, 1)
+    assert grade("code", problem(**TESTS), text).score in (0.0, 1.0)

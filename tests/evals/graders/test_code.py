@@ -27,9 +27,9 @@ def total(xs: List[int]) -> int:
     """Add."""
 '''
 TEST = "\n\ndef check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n"
-FUNCTION = {"entry_point": "total", "prompt": STUB, "test": TEST}
-MBPP = {"test_list": ["assert double(2) == 4", "assert double(0) == 0", "assert double(3) == size"]}
-SUMS = {"public_tests": {"input": ["1 2\n", "3 4\n"], "output": ["3\n", "7\n"]}}
+FUNCTION: dict[str, Any] = {"entry_point": "total", "prompt": STUB, "test": TEST}
+MBPP: dict[str, Any] = {"test_list": ["assert double(2) == 4", "assert double(0) == 0", "assert double(3) == size"]}
+SUMS: dict[str, Any] = {"public_tests": {"input": ["1 2\n", "3 4\n"], "output": ["3\n", "7\n"]}}
 ADDS = "a, b = map(int, input().split())\nprint(a + b)"
 
 
@@ -54,6 +54,7 @@ def fenced(code: str, language: str = "python") -> str:
         fenced("def total(xs):\n    return sum(xs)") + "\nAn example:\n" + fenced("print(total([1]))"),
         fenced("def total(xs):\n    return sum(xs)", "") + "\nIt prints:\n```\n3\n```",
         fenced("total = sum"),
+        "Here you are:\n\ndef total(xs):\n    return sum(xs)\n\nIt adds them all.",
         "```python\ndef total(xs):\n    return sum(xs)",
     ],
 )
@@ -129,9 +130,12 @@ def test_programs_read_and_write(program: str, kind: str) -> None:
 
 
 def test_private_and_generated_tests_count_too() -> None:
-    more = {"private_tests": {"input": ["5 5"], "output": ["10"]}, "generated_tests": [{"input": "0 0", "output": "0"}]}
+    more: dict[str, Any] = {
+        "private_tests": {"input": ["5 5"], "output": ["10"]},
+        "generated_tests": [{"input": "0 0", "output": "0"}],
+    }
     assert grade("code", problem(**SUMS, **more), fenced(ADDS)).detail["tests"] == 4
-    wrong = {"generated_tests": {"input": ["1 1"], "output": ["3"]}}
+    wrong: dict[str, Any] = {"generated_tests": {"input": ["1 1"], "output": ["3"]}}
     assert grade("code", problem(**SUMS, **wrong), fenced(ADDS)).detail["passed"] == 2
 
 
@@ -211,3 +215,8 @@ def test_where_programs_are_found() -> None:
     assert defining("def g(): pass", ["f"]) is None
     assert syntax_error("So be it.") == ""
     assert "line 1" in syntax_error("def f(:")
+
+
+def test_tests_may_use_numpy() -> None:
+    asked = problem(test_list=["assert f(2) == 2"], test="import numpy as np\nassert np.allclose(f(np.ones(3)), 1)")
+    assert grade("code", asked, "def f(x): return x").score == 1

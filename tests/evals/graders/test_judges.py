@@ -129,6 +129,14 @@ def test_a_dialogue_is_shown_whole_and_literally() -> None:
     assert judge_prompt(Problem("p", turns), "X").count("{response}") == 1
 
 
+def test_a_turn_of_a_dialogue_is_judged_by_its_own_reference() -> None:
+    turns = (Message("user", "One?"), Message("assistant", "1."), Message("user", "Two?"))
+    answers = {"reference": ["first", "second"]}
+    assert "second" in judge_prompt(Problem("p", turns, fields=answers), "X")
+    assert "first" in judge_prompt(Problem("p", turns[:1], fields=answers), "X")
+    assert "known to be right" not in judge_prompt(Problem("p", turns, fields={"reference": ["first"]}), "X")
+
+
 def test_prompts() -> None:
     asked = problem("What is 2 + 2?", "4")
     check_snapshot("grader_judge", [Message("user", judge_prompt(asked, "It is 4."))])

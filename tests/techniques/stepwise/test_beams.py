@@ -21,7 +21,7 @@ from techniques.stepwise.dvts import Dvts, dvts
 from techniques.stepwise.search import Search
 from techniques.stepwise.step_beam import StepBeam, step_beam
 from techniques.stepwise.step_best_of_n import step_best_of_n
-from tests.techniques.stepwise.test_step_best_of_n import stepping
+from tests.techniques.stepwise.test_step_best_of_n import as_expected, stepping
 
 AGGREGATES: st.SearchStrategy[Aggregate] = st.sampled_from(["last", "min", "mean", "product"])
 
@@ -56,24 +56,28 @@ def trap() -> ToyTree:
 class TestBeamSearch(TechniqueConformance):
     technique = BeamSearch(model="m", n=4, m=2, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 
 class TestStepBeam(TechniqueConformance):
     technique = StepBeam(model="m", beams=2, samples=2, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 
 class TestDvts(TechniqueConformance):
     technique = Dvts(model="m", n=4, m=2, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 
 class TestDvtsLookingAhead(TechniqueConformance):
     technique = Dvts(model="m", n=4, m=2, lookahead=2, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 

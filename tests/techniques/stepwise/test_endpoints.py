@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from archon import Architecture, Engine, Result, Task
 from archon.models.base import Capabilities
 from archon.models.probe import remember_capabilities
 from archon.models.retry import RetryPolicy
+from archon.models.template import TEMPLATES
 from archon.trace import Event
 from techniques.stepwise.proposal import END
 from tests.loopback import Answer, Loopback, error, serve
@@ -23,6 +24,9 @@ WHOLE = "First we add two.\n\nThen we add two more.\n\nThe answer is 4."
 FIRST = WHOLE.partition("\n\n")[0]
 CONTINUES = Capabilities(multiple=True, prefix="continues")
 ECHOES = Capabilities(multiple=True, prefix="echoes")
+CHATML = dict(TEMPLATES["chatml"])
+COMPLETES = Capabilities(multiple=True, completions=True, template=CHATML)
+CHAT, TEXT = "POST /v1/chat/completions ", "POST /v1/completions "
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Endpoint:
 
     Attributes:
         prefix: What becomes of a trailing assistant message: it is continued, repeated, ignored or refused.
+        texts: Whether texts are continued.
         n: Whether several choices are returned.
         stop: Whether stop strings are honoured.
         tells: Whether it is said which one ended a text.
@@ -40,6 +45,7 @@ class Endpoint:
     """
 
     prefix: str = "continues"
+    texts: bool = False
     n: bool = True
     stop: bool = True
     tells: bool = False
@@ -55,6 +61,8 @@ class Endpoint:
         number, self.asked = self.asked, self.asked + 1
         if self.fails(number):
             return error(500, "out of order")
+        if "prompt" in body:
+            return self.text(body)
         last = body["messages"][-1]
         prefix = last["content"] if last["role"] == "assistant" else ""
         if prefix and self.prefix == "refuses":
@@ -68,11 +76,25 @@ class Endpoint:
         if self.prefix == "echoes":
             text = prefix + text
         count = body.get("n", 1) if self.n else 1
-        choice: dict[str, Any] = {"message": {"content": text}, "finish_reason": finish}
+        return self.choices({"message": {"content": text}, "finish_reason": finish}, matched, (text,) * count)
+
+    def text(self, body: Mapping[str, Any]) -> Answer:
+        """Continue a text that ends with the beginning of an answer."""
+        if not self.texts:
+            return error(404, "no such route")
+        conversation, _, begun = body["prompt"].rpartition(CHATML["answer"])
+        assert conversation.startswith("<|im_start|>user\nWhat is 2 + 2?"), conversation
+        rest = WHOLE[len(begun) :] if WHOLE.startswith(begun) else ""
+        text, finish, matched = self.ended(rest, body)
+        count = body.get("n", 1) if self.n else 1
+        return self.choices({"text": text, "finish_reason": finish}, matched, (text,) * count)
+
+    def choices(self, choice: dict[str, Any], matched: str | None, texts: tuple[str, ...]) -> Answer:
+        """The same choice several times."""
         if self.tells:
             choice["stop_reason"] = matched
-        choices = [{"index": index, **choice} for index in range(count)]
-        return Answer((text,) * count, fields={"choices": choices}, delay=self.delay)
+        choices = [{"index": index, **choice} for index in range(len(texts))]
+        return Answer(texts, fields={"choices": choices}, delay=self.delay)
 
     def ended(self, text: str, body: Mapping[str, Any]) -> tuple[str, str, str | None]:
         """The text as far as it goes, and why no further."""
@@ -139,6 +161,33 @@ RIGHT: dict[str, tuple[Endpoint, Capabilities | None, dict[str, Any]]] = {
     "is asked although it continues": (Endpoint(), CONTINUES, {"steps": "ask"}),
     "answers as a whole": (Endpoint(), CONTINUES, {"steps": "split"}),
     "answers as a whole and refuses to continue": (Endpoint(prefix="refuses"), None, {"steps": "split"}),
+    "completes texts": (Endpoint(prefix="refuses", texts=True), COMPLETES, {"max_tokens": 60}),
+    "completes texts, as its user says": (
+        Endpoint(prefix="refuses", texts=True),
+        None,
+        {"steps": "complete", "model": {"template": "chatml", "max_tokens": 60}},
+    ),
+    "completes texts and ignores n": (
+        Endpoint(prefix="refuses", texts=True, n=False),
+        Capabilities(completions=True, template=CHATML),
+        {"max_tokens": 60},
+    ),
+    "completes texts and ignores stop": (
+        Endpoint(prefix="refuses", texts=True, stop=False),
+        COMPLETES,
+        {"max_tokens": 60},
+    ),
+    "completes texts and truncates": (Endpoint(prefix="refuses", texts=True), COMPLETES, {"max_tokens": 3}),
+    "completes texts to their end": (
+        Endpoint(prefix="refuses", texts=True),
+        COMPLETES,
+        {"steps": "split", "max_tokens": 60},
+    ),
+    "completes no texts, which the probe found out": (
+        Endpoint(prefix="refuses"),
+        Capabilities(multiple=True, template=CHATML),
+        {"max_tokens": 60},
+    ),
     "ignores n": (Endpoint(n=False), Capabilities(prefix="continues"), {}),
     "ignores stop": (Endpoint(stop=False), Capabilities(multiple=True, stop=False, prefix="continues"), {}),
     "ignores stop, which the probe did not see": (Endpoint(stop=False), CONTINUES, {}),
@@ -168,6 +217,34 @@ def test_an_endpoint_that_says_what_ended_a_step_is_not_asked_for_an_empty_one()
     assert len(chats) == 3
     _, server, _ = search(Endpoint(), CONTINUES)
     assert len([body for body in server.bodies if "messages" in body]) == 4
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "steps", "route"),
+    [
+        (COMPLETES, "auto", TEXT),
+        (replace(COMPLETES, prefix="continues"), "auto", CHAT),
+        (replace(COMPLETES, prefix="continues"), "complete", TEXT),
+        (replace(COMPLETES, completions=False), "complete", TEXT),
+        (replace(COMPLETES, template=None), "auto", CHAT),
+    ],
+)
+def test_texts_are_completed_where_that_is_asked_for_or_nothing_better_is_known(
+    capabilities: Capabilities, steps: str, route: str
+) -> None:
+    (result,), server, _ = search(Endpoint(texts=True), capabilities, steps=steps, max_tokens=60)
+    assert result.text == WHOLE
+    asked = [head for head in server.heads if "/reward" not in head]
+    assert all(head.startswith(route) for head in asked), "every step is asked for over the same route"
+
+
+def test_completed_texts_are_counted_as_chats_are() -> None:
+    chat, text = (
+        search(Endpoint(texts=True), replace(COMPLETES, prefix="continues"), steps=steps, max_tokens=60)[0][0].totals
+        for steps in ("continue", "complete")
+    )
+    assert (text.calls, text.usage.completion) == (chat.calls, chat.usage.completion)
+    assert text.usage.prompt > 0
 
 
 def test_what_an_endpoint_wrote_beyond_a_stop_string_is_paid_for() -> None:
@@ -219,6 +296,10 @@ def test_a_beginning_and_the_reason_are_left_by_an_endpoint_that(habit: str) -> 
         (Endpoint(n=False), CONTINUES, {}, "asked for 3 choices and got 1"),
         (Endpoint(fails=lambda number: True), CONTINUES, {}, "out of order"),
         (Endpoint(), None, {"steps": "continue"}, "not known to continue"),
+        (Endpoint(texts=True), None, {"steps": "complete"}, "needs the chat template of 'm'"),
+        (Endpoint(texts=True), COMPLETES, {"steps": "complete"}, "continued needs `max_tokens`"),
+        (Endpoint(), COMPLETES, {"steps": "complete", "max_tokens": 60}, "HTTP 404: no such route"),
+        (Endpoint(texts=True, n=False), COMPLETES, {"steps": "complete", "max_tokens": 60}, "3 choices and got 1"),
         (Endpoint(), Capabilities(logprobs=False), {"reward": {"logprob": {"model": "m"}}}, "no log-probabilities"),
     ],
 )

@@ -36,7 +36,7 @@ from tests.techniques.stepwise.sampling import (
     slope,
     target_of,
 )
-from tests.techniques.stepwise.test_step_best_of_n import stepping
+from tests.techniques.stepwise.test_step_best_of_n import as_expected, stepping
 
 SETTINGS: list[tuple[Scheme, float]] = [
     ("multinomial", 1.0),
@@ -247,6 +247,7 @@ def test_propagating_nothing_open_asks_nothing() -> None:
 class TestParticleFilter(TechniqueConformance):
     technique = ParticleFilter(model="m", n=3, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 
@@ -264,6 +265,7 @@ class TestParticleFilterSampling(TechniqueConformance):
         select="sample",
     )
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 

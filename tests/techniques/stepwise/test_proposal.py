@@ -19,6 +19,7 @@ from archon.stepwise import Partial
 from archon.technique import Context, ModelRef, Technique
 from archon.testing import Rehearsal, ScriptedModel, TechniqueConformance, rehearse
 from techniques.rewards.judge import Judge
+from techniques.stepwise.plan import EXPECTED_STEPS
 from techniques.stepwise.proposal import END, Form, Steps, reply_to, split, writing
 from techniques.stepwise.step_best_of_n import StepBestOfN
 from tests.techniques.snapshot import check_snapshot
@@ -295,9 +296,19 @@ def asking(request: Request, index: int) -> str | Completion:
     return END if done >= 3 else f"step {index}"
 
 
+def asked_as_expected(request: Request, index: int) -> str | Completion:
+    """The same in as many steps as a plan expects, none like another and the last with the word that it is the last."""
+    prompt = request.messages[-1].content
+    if "Rate the" in prompt:
+        return asking(request, index)
+    done = len(re.findall(r"step \d", prompt))
+    return f"step {2 * done + index}" + (f" {END}" if done == EXPECTED_STEPS - 1 else "")
+
+
 class TestAsking(TechniqueConformance):
     technique = StepBestOfN(model="m", n=2, max_steps=5, steps="ask", reward=Judge(model="m"))
     script = staticmethod(asking)
+    planned = staticmethod(asked_as_expected)
     candidates = ()
 
 

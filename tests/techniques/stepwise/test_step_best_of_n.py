@@ -7,6 +7,7 @@ from archon.models.base import Completion, Request
 from archon.testing import ScriptedModel, TechniqueConformance, rehearse
 from archon.testing_stepwise import Everything, ToyTree
 from techniques.rewards.judge import Judge
+from techniques.stepwise.plan import EXPECTED_STEPS
 from techniques.stepwise.search import Search
 from techniques.stepwise.step_best_of_n import StepBestOfN, step_best_of_n
 
@@ -32,9 +33,16 @@ def stepping(request: Request, index: int) -> str | Completion:
     return "" if done == 3 else f"step {index}"
 
 
+def as_expected(request: Request, index: int) -> str | Completion:
+    """As :func:`stepping`, in as many steps as a plan expects, of which the last is said to be the last."""
+    done = request.messages[-1].content.count("step") if request.messages[-1].role == "assistant" else -1
+    return Completion(f"step {index}", stop_reason="") if done == EXPECTED_STEPS - 1 else stepping(request, index)
+
+
 class TestStepBestOfN(TechniqueConformance):
     technique = StepBestOfN(model="m", n=2, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
+    planned = staticmethod(as_expected)
     candidates = ()
 
 
