@@ -41,11 +41,12 @@ def written_down(place: str | Path) -> str:
     if not is_url(place):
         return str(place)
     url = str(place)
+    if not url.startswith(SCHEMES):
+        scheme = url.partition("://")[0]
+        raise ConfigError(f"{scheme}://…: a sample store is a file or a database postgresql://user@host/database.")
     if not is_readable(url):
         raise ConfigError(
-            "The URL of the sample store cannot be read: in a user or password write @ : / ? # and blanks as %40 %3A "
-            "%2F %3F %23 %20, or leave the password to PGPASSWORD or ~/.pgpass."
+            "The URL of the sample store cannot be read: in a user or password write @ as %40, / as %2F, ? as %3F, # "
+            "as %23 and so on, or leave the password to PGPASSWORD or ~/.pgpass."
         )
-    if not url.startswith(SCHEMES):
-        raise ConfigError(f"{hidden(url)}: a sample store is a file, or a database postgresql://user@host/database.")
     return hidden(url)

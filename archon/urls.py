@@ -27,8 +27,11 @@ def hidden(text: object) -> str:
 
 
 def is_readable(url: str) -> bool:
-    """Whether a URL can be read in one way only; not where a password holds ``@/?#`` or a blank as it is."""
-    rest = url.partition("://")[2]
+    """Whether a URL can be read in one way only; not where a password holds ``@/?#``, quotes or blanks."""
+    found = URL.fullmatch(url)
+    if found is None:
+        return False
+    rest = found[2]
     return bool(PLAIN.fullmatch(rest) or HOSTS.fullmatch(rest))
 
 
