@@ -18,13 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archon import ConfigError, ModelError, PermanentError, open_store
-from archon.cli import main
+from archon.cli.app import run
 from archon.cost import Usage
 from archon.models.base import Capabilities, Completion, Request, Sampling, TokenLogprob
 from archon.models.store import Stored
 from archon.state import Message
 from archon.store import Store, request_key
 from archon.testing import ScriptedModel
+from tests.loopback import Answer, serve
 from tests.postgres import GUARDED, PASSWORD, Postgres
 
 pytest.importorskip("psycopg")
@@ -291,43 +292,42 @@ def test_stats_prune_and_export(database: str, capsys: pytest.CaptureFixture[str
 
     asyncio.run(fill())
     store.close()
-    assert main(["cache", "stats", "--store", database, "--json"]) == 0
+    assert run(["cache", "stats", "--store", database, "--json"]) == 0
     stats = json.loads(capsys.readouterr().out)
     assert stats["by_model"] == {"openai/x": 2, "openai/y": 1}
     assert stats["path"] == database
-    assert main(["cache", "export", "--store", database]) == 0
+    assert run(["cache", "export", "--store", database]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {(row["request"], row["draw"], row["text"]) for row in rows} == {
         ("61", 0, "1"),
         ("61", 1, "2"),
         ("62", 0, "3"),
     }
-    assert main(["cache", "prune", "--store", database, "--older-than", "1"]) == 0
+    assert run(["cache", "prune", "--store", database, "--older-than", "1"]) == 0
     assert "0 samples" in capsys.readouterr().err
-    assert main(["cache", "prune", "--store", database, "--older-than", "0", "--model", "openai/x"]) == 0
+    assert run(["cache", "prune", "--store", database, "--older-than", "0", "--model", "openai/x"]) == 0
     assert "2 samples" in capsys.readouterr().err
 
 
 def test_a_run_keeps_no_password_and_resumes_with_one_from_the_environment(
     database: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.loopback import Answer, serve
-
     monkeypatch.chdir(tmp_path)
     with serve(lambda body: Answer(("4",))) as server:
-        text = f'name: a\nmodels:\n  m: {{use: openai/t, base_url: "{server.base_url}"}}\nlayers:\n  - generate: {{model: m}}\n'
+        model = f'{{use: openai/t, base_url: "{server.base_url}"}}'
+        text = f"name: a\nmodels: {{m: {model}}}\nlayers: [generate: {{model: m}}]\n"
         (tmp_path / "a.yaml").write_text(text)
         url = postgres.url(name_of(database), GUARDED, PASSWORD)
-        assert main(["run", "a.yaml", "--question", "2 + 2?", "--store", url]) == 0
+        assert run(["run", "a.yaml", "--question", "2 + 2?", "--store", url]) == 0
         calls = server.calls
         assert calls == 1
-        (run,) = (tmp_path / "runs").iterdir()
-        written = [path.read_text() for path in run.rglob("*") if path.is_file()]
+        (directory,) = (tmp_path / "runs").iterdir()
+        written = [path.read_text() for path in directory.rglob("*") if path.is_file()]
         assert not any(PASSWORD in text for text in written)
-        settings = json.loads((run / "run.json").read_text())
+        settings = json.loads((directory / "run.json").read_text())
         assert settings["store"] == postgres.url(name_of(database), GUARDED)
-        (run / "records.jsonl").write_text("")
-        assert main(["run", "--resume", str(run)]) == 2, "there is no password"
+        (directory / "records.jsonl").write_text("")
+        assert run(["run", "--resume", str(directory)]) == 2, "there is no password"
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
-        assert main(["run", "--resume", str(run)]) == 0
+        assert run(["run", "--resume", str(directory)]) == 0
         assert server.calls == calls, "all was in the store"

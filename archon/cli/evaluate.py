@@ -140,8 +140,9 @@ def _problem_sets(
 
 def _execute(directory: EvalDirectory, place: str | None, *, json: bool) -> int:
     """Run what is open, keep what comes of it however it ends, and say what it came to."""
-    store = None if place is None else open_store(place)
+    store = None
     try:
+        store = open_store(place) if place else None
         records = run_sync(_evaluate(directory, store))
     except KeyboardInterrupt:
         resume = f"archon eval --resume {directory.path}"

@@ -160,9 +160,9 @@ def execute(
         place: The sample store, which the directory names without its password.
         watchers: Make further observers, given the architecture's name.
     """
-    store = open_store(place) if place else None
-    summary = None
+    store = summary = None
     try:
+        store = open_store(place) if place else None
         outcomes = run_sync(run_batch(directory, store, watchers))
         summary = [outcome.summary() for outcome in outcomes]
     except KeyboardInterrupt:
