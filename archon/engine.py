@@ -168,17 +168,24 @@ class Engine:
         finally:
             await _stop([job], [scope])
 
-    async def run_all(self, tasks: Iterable[Task]) -> AsyncGenerator[tuple[int, Result], None]:
+    async def run_all(
+        self, tasks: Iterable[Task], *, at_once: int | None = None
+    ) -> AsyncGenerator[tuple[int, Result], None]:
         """Run many tasks at once; yields (position, result) as they finish.
 
         More tasks are begun than the endpoints can be asked at a time, but not all of many thousands: what only waits
         costs memory and time. Leaving the iteration early cancels what is still running.
+
+        Args:
+            tasks: What is asked.
+            at_once: How many are begun at a time; one, for example, where a question's own time is to be measured, or
+                where a local model's prompt cache should stay with it. ``None`` leaves that to the engine.
         """
         waiting = enumerate(list(number_repeats(tasks)))
         finished: asyncio.Queue[tuple[int, Result]] = asyncio.Queue()
         running: dict[int, tuple[asyncio.Task[None], Scope]] = {}
-        most = max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
-        allowed, open_, left = FIRST, 0, 0
+        most = at_once or max(BEGUN, 4 * max((spec.concurrency or 0 for spec in self._specs.values()), default=0))
+        allowed, open_, left = min(FIRST, most), 0, 0
         loop = asyncio.get_running_loop()
         pause = loop.call_later(PAUSE_SECONDS, lambda: allow_more())
 

@@ -55,7 +55,7 @@ class PostgresStore:
         self._pending: dict[Draw, str] = {}
         self._new: list[Row] = []
         self._released: set[Draw] = set()
-        self._commit_alarm = Alarm(self._commit_soon)
+        self._commit_alarm = Alarm(self._commit_due)
         self._worker = Worker(url, f"{this_process()} {secrets.token_hex(4)}", self._forget)
 
     async def find(self, key: bytes, draws: Sequence[int]) -> dict[int, Completion]:
@@ -128,7 +128,7 @@ class PostgresStore:
         try:
             with connect(self._url) as db:
                 counted = "SELECT model, COUNT(*) FROM archon_samples GROUP BY model ORDER BY model"
-                by_model = dict(db.execute(counted).fetchall())
+                by_model: dict[str, int] = dict(db.execute(counted).fetchall())
                 ((oldest,),) = db.execute("SELECT MIN(created) FROM archon_samples").fetchall()
                 ((size,),) = db.execute(SIZE).fetchall()
         except psycopg.Error as error:
@@ -159,6 +159,10 @@ class PostgresStore:
                     yield {**data, **json.loads(completion)}
         except psycopg.Error as error:
             raise self._unusable(error) from None
+
+    def _commit_due(self) -> None:
+        # What fails now is tried again with the next commit, and reported by the last one.
+        self._commit_soon()
 
     def _commit_soon(self) -> Future[None]:
         self._commit_alarm.clear()

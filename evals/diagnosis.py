@@ -11,7 +11,7 @@ from evals.statistics.accuracy import Accuracy, accuracy_over_repeats, support
 from evals.statistics.judging import Gap, gap, within_auc
 from evals.statistics.pools import Pool, pools_of
 
-Kind = Literal["grader", "too few", "judge", "selection", "generation", "sound"]
+Kind = Literal["grader", "too few", "judge", "selection", "generation", "unrecorded", "sound"]
 
 # What may go ungraded, or stay unsolved, before it is the first thing to say.
 _MARGIN = 0.05
@@ -25,7 +25,8 @@ class Diagnosis:
         architecture: Its name.
         kind: ``grader``: too many runs could not be graded; ``too few``: the problems do not tell; ``judge``: right
             answers are in the pool and its rewards cannot tell them; ``selection``: they are there and not picked;
-            ``generation``: they are not there; ``sound``: none of these.
+            ``generation``: they are not there; ``unrecorded``: one of these two, but what it chose from is not known;
+            ``sound``: none of these.
         sentence: In plain words, with the numbers.
         numbers: Those numbers by name.
     """
@@ -87,8 +88,11 @@ def _all_right(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diag
 def _without_pools(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diagnosis:
     shown = _shown(measured)
     if measured.high < 1 - _MARGIN:
-        sentence = f"A generation problem: accuracy is {shown}, and there was no pool to choose from."
-        return Diagnosis(name, "generation", sentence, numbers)
+        sentence = (
+            f"Generation or selection, which cannot be told: accuracy is {shown}, and what it chose from was not "
+            "recorded, as `archon eval` does."
+        )
+        return Diagnosis(name, "unrecorded", sentence, numbers)
     return Diagnosis(name, "too few", f"Too few problems to tell: accuracy is {shown}.", numbers)
 
 

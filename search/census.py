@@ -13,7 +13,7 @@ from archon.errors import ConfigError
 from archon.estimate import Figures, estimate
 from archon.observed import Profile
 from archon.state import Task
-from evals.statistics.accuracy import Z95
+from evals.statistics.estimate import Z95
 from search.parameters import Params
 from search.rules import ARCHITECTURE, turned_down
 from search.space import InvalidArchitectureError, Space

@@ -162,7 +162,9 @@ def next_program(text: str, begun: int, *, ended: bool) -> tuple[str, str] | Non
     """
     for block in blocks(text):
         if block.python and block.code.strip() and block.end > begun and (block.closed or ended):
-            return text[: block.end].rstrip() + ("" if block.closed else f"\n{block.fence}"), block.code
+            if block.closed:
+                return text[: block.end].rstrip(), block.code
+            return f"{text[: block.end].rstrip()}\n{block.fence}", block.code.rstrip()
     return None
 
 

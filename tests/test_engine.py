@@ -271,3 +271,25 @@ async def test_an_endpoint_that_bears_more_is_asked_more() -> None:
         async for _ in engine.run_all(Task.of(f"q{i}") for i in range(2000)):
             pass
     assert model.most_in_flight == 2000
+
+
+async def test_no_more_questions_are_begun_at_a_time_than_wanted() -> None:
+    open_, most = set[str](), 0
+
+    def observe(event: Event) -> None:
+        nonlocal most
+        if event.kind == "question_started":
+            open_.add(event.question)
+            most = max(most, len(open_))
+        elif event.kind == "question":
+            open_.discard(event.question)
+
+    architecture = Architecture.model_validate({"name": "a", "layers": [{"generate": {"model": "openai/x"}}]})
+    models = {"openai/x": ScriptedModel(lambda request, index: "yes")}
+    tasks = [Task.of(f"{number}?", id=str(number)) for number in range(20)]
+    for at_once in (1, 3):
+        most = 0
+        async with Engine(architecture, models=models, observe=observe) as engine:
+            found = {index async for index, _ in engine.run_all(tasks, at_once=at_once)}
+        assert found == set(range(20))
+        assert most == at_once

@@ -13,7 +13,20 @@ from typing import Any
 
 import typer
 
-from archon.cli import benchmarks, cache, costs, demo, describe, estimate, evaluate, importer, labels, models, say
+from archon.cli import (
+    benchmarks,
+    cache,
+    costs,
+    demo,
+    describe,
+    estimate,
+    evaluate,
+    importer,
+    labels,
+    models,
+    report,
+    say,
+)
 from archon.cli import run as run_command
 from archon.cli import search as search_command
 from archon.cli import tree as tree_command
@@ -32,6 +45,7 @@ app.command("eval")(evaluate.evaluate_architectures)
 app.command("estimate")(estimate.estimate_architectures)
 app.command("search")(search_command.search)
 app.command("costs")(costs.costs)
+app.command("report")(report.report)
 app.command("labels")(labels.labels)
 app.command("tree")(tree_command.tree)
 app.command("validate")(describe.validate)

@@ -190,7 +190,8 @@ async def _run_one(
         architecture, pool, seed=seed, store=store, budget=budget, ledger=ledger, observe=observe
     ) as engine:
         started = time.monotonic()
-        async for index, result in engine.run_all(directory.questions[position].task for position in open_):
+        tasks = [directory.questions[position].task for position in open_]
+        async for index, result in engine.run_all(tasks, at_once=directory.settings.get("at_once")):
             position = open_[index]
             outcome.seconds = already + time.monotonic() - started
             grade = _grade(architecture, directory.questions[position], result)

@@ -46,6 +46,10 @@ def run(
     id_field: Annotated[str, typer.Option(help="Field with the id.")] = "id",
     system_field: Annotated[str, typer.Option(help="Field with a system message.")] = "system",
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many questions.")] = None,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, help="Answer so many questions at a time; with local models, try 1."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a setting, as in layers.0.generate.n=4."),
@@ -82,6 +86,7 @@ def run(
         place = chosen(store, no_store)
         settings: dict[str, Any] = {
             "seed": seed,
+            "at_once": at_once,
             "budget": parse_budget(budget or ()),
             "input": input and str(input),
             "output": output_file and str(output_file.absolute()),

@@ -95,6 +95,18 @@ def by_problem(pools: Sequence[Sequence[Pool]], protocol: Protocol, k: int, *, s
     return np.bincount(owner, weights=values) / np.bincount(owner)
 
 
+def _voted(pools: Sequence[Pool], k: int, seed: int) -> NDArray[np.float64]:
+    """The majority of each pool; pools of a few samples come in few shapes, each counted once."""
+    found: dict[tuple[int, tuple[tuple[int, float], ...]], float] = {}
+    values = np.empty(len(pools))
+    for place, pool in enumerate(pools):
+        shape = (pool.n, tuple(sorted(pool.votes.values())))
+        if shape not in found:
+            found[shape] = majority_of_pool(pool, k, seed=seed).value
+        values[place] = found[shape]
+    return values
+
+
 def expected(pools: Sequence[Pool], protocol: Protocol, k: int, *, seed: int = 0) -> NDArray[np.float64]:
     """What a protocol is expected to give on each pool, shape ``(pools,)``.
 
@@ -107,7 +119,7 @@ def expected(pools: Sequence[Pool], protocol: Protocol, k: int, *, seed: int = 0
     if protocol == "average":
         return np.array([pool.scores.mean() for pool in pools])
     if protocol == "majority":
-        return np.array([majority_of_pool(pool, k, seed=seed).value for pool in pools])
+        return _voted(pools, k, seed)
     if protocol in ("best", "worst") and any(pool.rewards is None for pool in pools):
         raise ValueError(f"{protocol} of k needs rewards, and a pool has none")
     choose = best_of_k if protocol in ("coverage", "best") else worst_of_k

@@ -207,7 +207,8 @@ def majority_at_k(
     if len(counts) != len(values):
         raise ValueError(f"{len(counts)} answers were given {len(values)} scores")
     n = sum(counts) + silent
-    _counts(n, 0, k)
+    if not 1 <= k <= n:
+        raise ValueError(f"k = {k} draws need pools of at least as many samples, and the smallest has {n}")
     kept = tuple(sorted((count, float(value)) for count, value in zip(counts, values, strict=True) if count))
     if min(k, max((count for count, _ in kept), default=0)) * (k + len(kept)) * math.ceil(k / 50) > _EXACT_STEPS:
         return _majority_by_draws(kept, silent, k, draws, seed)

@@ -45,7 +45,7 @@ def test_right_answers_that_are_not_there() -> None:
     found = the(rows)
     assert found.kind == "generation"
     assert "on 67% of problems" in found.sentence
-    assert the([record(str(i), i % 2) for i in range(60)]).kind == "generation"
+    assert the([record(str(i), i % 2) for i in range(60)]).kind == "unrecorded"
 
 
 def test_a_judge_that_guesses_and_one_that_does_not() -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -212,6 +212,7 @@ def test_gluing_loses_nothing(text: str, continuation: str) -> None:
 
 
 @settings(deadline=None)
+@example("```PY\n0\r", "", True)
 @given(TEXTS, TEXTS, st.booleans())
 def test_a_program_to_run_is_one_that_the_continuation_ends(text: str, continuation: str, ended: bool) -> None:
     whole = glue(text, continuation)

@@ -1,0 +1,54 @@
+"""``archon report``: what runs came to, as a page, Markdown or JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archon.cli.console import print_json, progress, show_markdown
+from archon.errors import ConfigError
+from evals.report import (
+    analyse,
+    claims_to_markdown,
+    load,
+    to_markdown,
+    write_html,
+    write_png,
+)
+
+PAGE = "report.html"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of evaluations or runs.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help=f"Where the page goes; {PAGE} in the first RUN if left out."),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print as Markdown and write no page.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON and write no page.")] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Print only whether voting and refinement pay; with --json as JSON.")
+    ] = False,
+    png: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the figures as pictures.")] = None,
+) -> None:
+    """Report accuracy, cost and uncertainty of runs as one page, computed from their records alone."""
+    if markdown and json:
+        raise ConfigError("--markdown and --json both print to stdout: give one of them.")
+    found = analyse(*load(runs))
+    if png is not None:
+        for path in write_png(found, png):
+            progress().print(f"Picture: {path}", markup=False, soft_wrap=True)
+    if json:
+        print_json([{"benchmark": b["name"], "claims": b["claims"]} for b in found["benchmarks"]] if claims else found)
+    elif claims:
+        show_markdown(claims_to_markdown(found).rstrip("\n"))
+    elif markdown:
+        show_markdown(to_markdown(found).rstrip("\n"))
+    else:
+        page = output or runs[0] / PAGE
+        write_html(found, page)
+        sys.stdout.write(f"{page}\n")
