@@ -88,6 +88,7 @@ def test_one_goes_on_when_the_other_is_killed(tmp_path: Path, moment: float) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_two_runs_share_a_database(tmp_path: Path, database: str) -> None:
     pytest.importorskip("psycopg")
     with serve(answer) as server:
@@ -100,6 +101,7 @@ def test_two_runs_share_a_database(tmp_path: Path, database: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("samples", [1, 40])
 def test_one_goes_on_when_the_other_is_killed_beside_a_database(
     tmp_path: Path, postgres: Postgres, database: str, samples: int
@@ -112,8 +114,7 @@ def test_one_goes_on_when_the_other_is_killed_beside_a_database(
             time.sleep(0.005)
         other = start(tmp_path / "other", server, database)
         killed.send_signal(signal.SIGKILL)
-        # Claims of another machine would be waited for longer.
-        assert other.wait(timeout=50) == 0
+        assert other.wait(timeout=200) == 0
         killed.wait()
         assert calls <= server.calls <= calls + 4 * CONCURRENCY
     assert (tmp_path / "other" / "out.jsonl").read_bytes() == written
