@@ -21,7 +21,6 @@ PROGRAM = """
 import importlib, json, sys, types
 
 asked = json.load(sys.stdin)
-package = ""
 for name, folder in asked["packages"]:
     stub = sys.modules[name] = types.ModuleType(name)
     stub.__path__ = [folder]
@@ -36,8 +35,9 @@ def score(answer):
 
 reference = asked["entry"]["answer"]
 known = reference is None or score(reference) >= 1
-print()
-print(json.dumps({"known": known, "score": score(asked["answer"])}))
+print("known" if known else "unknown", flush=True)
+if known:
+    print(f"\\n{score(asked['answer'])}")
 """
 
 
@@ -69,18 +69,15 @@ class ReasoningGym(Grader):
         if reference is not None and answer == reference.strip():
             return Grade(1.0, "", {"answer": answer})
         where = _scorer(family)
-        score, known = 0.0, True
-        if where is not None:
-            score, known = await self._score(problem, family, where, answer, reference, tools)
-        if score >= 1 and known:
+        if where is not None and await self._solves(problem, where, answer, reference, tools):
             return Grade(1.0, "", {"answer": answer})
         wrong = f"{shown(answer)} does not solve the problem" if reference is None else f"not {shown(reference)}"
         return Grade(0.0, f"The answer is {shown(answer)}: {wrong}.", {"answer": answer})
 
-    async def _score(
-        self, problem: Problem, family: str, where: dict[str, Any], answer: str, reference: str | None, tools: Tools
-    ) -> tuple[float, bool]:
-        """What the family gives the answer, and whether it still knows the one it was made with."""
+    async def _solves(
+        self, problem: Problem, where: dict[str, Any], answer: str, reference: str | None, tools: Tools
+    ) -> bool:
+        """Whether the family counts the answer in full."""
         entry = {
             "question": problem.fields.get("question"),
             "answer": reference,
@@ -88,14 +85,15 @@ class ReasoningGym(Grader):
         }
         asked = json.dumps({**where, "entry": entry, "answer": answer}, default=str)
         done = await tools.sandbox.run(PROGRAM, stdin=asked)
-        if done.kind in ("timeout", "memory", "output"):
-            return 0.0, True
+        lines = done.stdout.splitlines()
+        if not lines or lines[0] not in ("known", "unknown"):
+            reason = (done.stderr.strip().splitlines() or [done.kind])[-1][:200]
+            raise SandboxError(f"Problem {problem.id}: the family's scorer cannot run: {reason}.")
+        # Whatever else the program met, it met in the answer.
         try:
-            said = json.loads(done.stdout.splitlines()[-1])
-            return float(said["score"]), bool(said["known"])
-        except (IndexError, ValueError, KeyError, TypeError):
-            reason = (done.stderr.strip().splitlines() or [done.kind])[-1]
-            raise SandboxError(f"Problem {problem.id}: the scorer of {family} cannot run: {reason[:200]}.") from None
+            return done.kind == "ok" and float(lines[-1]) >= 1
+        except ValueError:
+            return False
 
 
 @cache

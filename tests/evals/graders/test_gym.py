@@ -11,7 +11,7 @@ from archon import ConfigError
 from archon.concurrency import run_sync
 from archon.sandbox import Limits, Sandbox
 from archon.state import Message
-from evals.benchmark import load_benchmark
+from evals.benchmark import list_benchmarks, load_benchmark
 from evals.graders import Grade, Problem, Tools, parse_grader
 
 pytest.importorskip("reasoning_gym")
@@ -77,4 +77,4 @@ def test_without_an_answer_or_a_family() -> None:
 
 
 def test_the_card_asks_the_family() -> None:
-    assert load_benchmark("reasoning-gym/countdown").grader.kind == "reasoning_gym"
+    assert [b.grader_kind for b in list_benchmarks() if b.name == "reasoning-gym"] == ["reasoning_gym"]
