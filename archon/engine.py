@@ -26,7 +26,7 @@ from archon.prices import with_list_price
 from archon.result import Result
 from archon.sandbox import Sandbox
 from archon.state import Candidate, Failure, State, Task, number_repeats
-from archon.store import SampleStore
+from archon.store import Store
 from archon.stream import Finished, LayerFinished, LayerStarted, StreamEvent
 from archon.technique import Programs
 from archon.trace import Event, Observer, ignore
@@ -64,7 +64,7 @@ class Engine:
         models: Mapping[str, Model] | None = None,
         seed: int = 0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        store: SampleStore | None = None,
+        store: Store | None = None,
         budget: BudgetSpec | Budget | None = None,
         ledger: Ledger | None = None,
         paid: Ledger | None = None,

@@ -21,7 +21,7 @@ from archon.models.retry import RetryPolicy
 from archon.result import Result
 from archon.sandbox import Sandbox
 from archon.state import Message, Task
-from archon.store import SampleStore
+from archon.store import Store
 from archon.technique import Programs
 from archon.trace import Observer, ignore, tell
 from evals.contest import Contender, ProblemSet
@@ -99,7 +99,7 @@ async def evaluate(
     *,
     pool: ModelPool | None = None,
     models: Mapping[str, Model] | None = None,
-    store: SampleStore | None = None,
+    store: Store | None = None,
     sandbox: Programs | None = None,
     done: Iterable[Record] = (),
     purse: Budget | None = None,
@@ -167,7 +167,7 @@ class _Shared:
     settings: Settings
     pool: ModelPool
     models: Mapping[str, Model]
-    store: SampleStore | None
+    store: Store | None
     programs: Programs
     grading: Grading
     purse: Budget | None

@@ -11,7 +11,7 @@ from archon.errors import BudgetExhausted
 from archon.models.base import Model
 from archon.models.pool import ModelPool
 from archon.prices import with_list_prices
-from archon.store import SampleStore
+from archon.store import Store
 from archon.technique import Programs, Technique
 from evals.contest import Contender, ProblemSet
 from evals.records import Record
@@ -45,7 +45,7 @@ class BenchmarkEvaluator:
         problem_set: ProblemSet,
         *,
         pool: ModelPool | None = None,
-        store: SampleStore | None = None,
+        store: Store | None = None,
         seed: int = 0,
         models: Mapping[str, Model] | None = None,
         sandbox: Programs | None = None,

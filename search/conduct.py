@@ -15,7 +15,7 @@ from archon.budget import Amount, Budget, BudgetSpec
 from archon.errors import BudgetExhausted, ConfigError
 from archon.models.base import Model
 from archon.models.pool import ModelPool
-from archon.store import SampleStore
+from archon.store import Store
 from archon.technique import Programs
 from evals.contest import Contender, ProblemSet
 from evals.statistics.paired import paired
@@ -54,7 +54,7 @@ class Means:
     """
 
     pool: ModelPool | None = None
-    store: SampleStore | None = None
+    store: Store | None = None
     models: Mapping[str, Model] | None = None
     sandbox: Programs | None = None
     show: Show = lambda progress, history: None

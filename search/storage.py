@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archon.errors import ConfigError
+from archon.urls import hidden
 
 BEAT = "beat "
 BEAT_SECONDS = 5.0
@@ -51,15 +52,6 @@ def with_driver(url: str) -> str:
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     return url
-
-
-def hidden(text: str) -> str:
-    """The text without the password of a URL in it."""
-    head, separator, rest = text.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    if not separator or not at or ":" not in credentials:
-        return text
-    return f"{head}://{credentials.partition(':')[0]}:…@{host}"
 
 
 class Watchdog:

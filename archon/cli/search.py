@@ -12,9 +12,9 @@ import typer
 from typer.core import TyperGroup
 
 from archon.cli.search_dry import dry_run
+from archon.cli.storing import StoreFlag, chosen
 from archon.document import read_text
 from archon.errors import ConfigError
-from archon.paths import default_store
 from evals.benchmark import parse_data
 from search.census import COUNTED, SAMPLED
 from search.evaluator import CostUnit
@@ -94,7 +94,7 @@ def study(
         str | None, typer.Option(metavar="URL", help="Keep trials in a database that workers share.")
     ] = None,
     study_name: Annotated[str | None, typer.Option("--study", metavar="NAME", help="The study's name there.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
+    store: StoreFlag = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Say what a search would cost, and ask no model.")] = False,
     input: Annotated[  # noqa: A002 - the flag's name
@@ -164,7 +164,7 @@ def study(
             name=study_name,
             runs=runs,
             url=storage,
-            store=None if no_store else str((store or default_store()).absolute()),
+            store=chosen(store, no_store),
             known=known or (),
             from_=from_,
             json=json,
@@ -180,7 +180,7 @@ def worker(
         list[str] | None, typer.Option(metavar="NAME=FILE", help="Where the benchmark's rows are on this machine.")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where this worker's records are kept.")] = Path("runs"),
-    store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
+    store: StoreFlag = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
 ) -> int:
     """Take part in a search that runs elsewhere, until it is over."""
@@ -190,7 +190,7 @@ def worker(
         study_name,
         data={name: str(file.absolute()) for name, file in assignments.items()},
         runs=runs,
-        store=None if no_store else store or default_store(),
+        store=chosen(store, no_store),
     )
     return 0
 

@@ -20,7 +20,9 @@ from archon.errors import ConfigError
 from archon.models.pool import ModelPool
 from archon.paths import cache_dir
 from archon.runs import new_directory
-from archon.store import SampleStore
+from archon.store import Store
+from archon.stores import open_store, written_down
+from archon.urls import hidden
 from evals.records_io import RECORDS, to_line
 from search.conduct import Means, conduct, join, purse_of, study_of
 from search.directory import SearchDirectory
@@ -28,14 +30,14 @@ from search.job import Job
 from search.parameters import Params
 from search.prospect import check_spec, look
 from search.spec import parse_spec
-from search.storage import Watchdog, hidden, open_storage
+from search.storage import Watchdog, open_storage
 from search.warm import alike, found_by, settings_of
 
 PLANNED = ("grid", "greedy", "factorial")
 PARALLEL = 4
 
 
-def take_part(url: str, name: str, *, data: Mapping[str, str], runs: Path, store: Path | None) -> None:
+def take_part(url: str, name: str, *, data: Mapping[str, str], runs: Path, store: str | None) -> None:
     """Work on a study that runs elsewhere until it is over.
 
     Args:
@@ -61,7 +63,7 @@ def take_part(url: str, name: str, *, data: Mapping[str, str], runs: Path, store
     spec = job.spec.model_copy(update={"parallel": 1} if prospect.local else {})
     job = job.model_copy(update={"spec": spec})
     directory = new_directory(runs, f"{time.strftime('%Y%m%d-%H%M%S')}-worker-{name}")
-    samples = None if store is None else SampleStore(store)
+    samples = None if store is None else open_store(store)
 
     async def work() -> None:
         async with ModelPool(cache_dir() / "limits.sqlite") as pool:
@@ -122,12 +124,14 @@ def begin(
     if earlier is not None and not (alike(job, earlier.job) and earlier.journal.exists()):
         first += found_by(loaded, earlier)
     opened = None if url is None else open_storage(url)
-    more = {"store": store, "storage": url and hidden(url), "price_date": prospect.price_date}
+    more = {"store": store and written_down(store), "storage": url and hidden(url), "price_date": prospect.price_date}
     directory = SearchDirectory.create(runs, job, divided, more)
     if url is not None:
         command = f"archon search worker --storage {hidden(url)} --study {job.name}"
         progress().print(f"Others may take part: {command}", markup=False, soft_wrap=True)
-    return _execute(directory, opened, prospect.architectures, go_on=False, known=first, earlier=earlier, json=json)
+    return _execute(
+        directory, opened, store, prospect.architectures, go_on=False, known=first, earlier=earlier, json=json
+    )
 
 
 def resume(path: Path, limits: dict[str, Any], url: str | None, *, json: bool) -> int:
@@ -137,8 +141,6 @@ def resume(path: Path, limits: dict[str, Any], url: str | None, *, json: bool) -
     kept = directory.about["storage"]
     if kept is not None and url is None:
         url = str(kept)
-        if "…" in url:
-            raise ConfigError(f"{path}: give the database again, with its password: --storage {url}.")
     if kept is None and url is not None:
         raise ConfigError(f"{path}: this search keeps its trials in its directory; leave --storage away.")
     with looking() as told:
@@ -146,12 +148,14 @@ def resume(path: Path, limits: dict[str, Any], url: str | None, *, json: bool) -
     directory.job.check_space(prospect.digest, str(path))
     check_spec(directory.job.spec, prospect, directory.divided.search)
     opened = None if url is None else open_storage(url)
-    return _execute(directory, opened, prospect.architectures, go_on=True, json=json)
+    place = directory.about["store"]
+    return _execute(directory, opened, place, prospect.architectures, go_on=True, json=json)
 
 
 def _execute(
     directory: SearchDirectory,
     storage: BaseStorage | None,
+    place: str | None,
     architectures: Sequence[Architecture],
     *,
     go_on: bool,
@@ -161,8 +165,7 @@ def _execute(
 ) -> int:
     """Search, and say what came of it; returns the exit code."""
     _quiet()
-    place = directory.about["store"]
-    store = None if place is None else SampleStore(Path(place))
+    store: Store | None = None if place is None else open_store(place)
 
     async def go() -> dict[str, Any]:
         with SearchProgress(directory.job.spec, directory.divided.search) as shown:

@@ -12,17 +12,12 @@ from archon.errors import ConfigError
 from search.conduct import begin, join
 from search.job import Job, versions
 from search.spec import StudySpec
-from search.storage import hidden, open_storage, with_driver
+from search.storage import open_storage, with_driver
 
 
 def test_a_url_gets_the_driver_that_the_extra_installs() -> None:
     assert with_driver("postgresql://u@h/d") == with_driver("postgres://u@h/d") == "postgresql+psycopg://u@h/d"
     assert with_driver("postgresql+psycopg2://h/d") == "postgresql+psycopg2://h/d"
-
-
-def test_no_password_is_shown() -> None:
-    assert hidden("postgresql://me:secret@host:5432/db") == "postgresql://me:…@host:5432/db"
-    assert hidden("postgresql://me@host/db") == "postgresql://me@host/db"
 
 
 def test_a_database_that_cannot_be_opened_is_said_in_a_sentence(tmp_path: Path) -> None:
