@@ -77,4 +77,4 @@ def test_without_an_answer_or_a_family() -> None:
 
 
 def test_the_card_asks_the_family() -> None:
-    assert [b.grader_kind for b in list_benchmarks() if b.name == "reasoning-gym"] == ["reasoning_gym"]
+    assert [b.card.grader_kind for b in list_benchmarks() if b.name == "reasoning-gym"] == ["reasoning_gym"]
