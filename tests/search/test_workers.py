@@ -39,19 +39,19 @@ def wait_for(said: str, condition: object, seconds: float = 300) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp_path: Path, postgresql: str) -> None:
+def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp_path: Path, database: str) -> None:
     with models(delay=3.0) as server:
         (tmp_path / "sums.yaml").write_text(SPACE.format(url=server.base_url), encoding="utf-8")
         lead = archon(
             tmp_path, "search", "sums.yaml", "-b", "two-digit-addition", "--problems", "60", "--trials", str(TRIALS),
             "--parallel", "1", "--sampler", "random", "--no-surrogate", "--racing", "off",
-            "--storage", postgresql, "--study", "together", "--json",
+            "--storage", database, "--study", "together", "--json",
         )  # fmt: skip
-        storage = open_storage(postgresql)
+        storage = open_storage(database)
         wait_for("the study begins", lambda: "together" in optuna.get_all_study_names(storage))
         study = optuna.load_study(study_name="together", storage=storage)
         wait_for("its job is there", lambda: "archon" in study.user_attrs)
-        others = [archon(tmp_path, "search", "worker", "--storage", postgresql, "--study", "together") for _ in "ab"]
+        others = [archon(tmp_path, "search", "worker", "--storage", database, "--study", "together") for _ in "ab"]
 
         def begun() -> bool:
             """Whether the one to be killed has a trial under way."""
