@@ -21,6 +21,7 @@ from archon.reward import Reward, RewardField, rewards
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from archon.state import Candidate, Failure, Message, State, Task
 from archon.store import SampleStore
+from archon.stores import open_store
 from archon.technique import Ask, Context, ModelRef, Plan, Sampled, Technique, technique, techniques
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Usage",
     "dump_architecture",
     "load_architecture",
+    "open_store",
     "parse_architecture",
     "rewards",
     "run",

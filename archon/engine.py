@@ -26,7 +26,7 @@ from archon.prices import with_list_price
 from archon.result import Result
 from archon.sandbox import Sandbox
 from archon.state import Candidate, Failure, State, Task, number_repeats
-from archon.store import SampleStore
+from archon.store import Store
 from archon.stream import Finished, LayerFinished, LayerStarted, StreamEvent
 from archon.technique import Programs
 from archon.trace import Event, Observer, ignore
@@ -49,7 +49,7 @@ class Engine:
         seed: Decides every draw.
         retry: Bounds on retrying.
         store: Where samples are looked up before they are bought, and kept; ``None`` buys everything anew.
-        budget: What all questions together may really cost.
+        budget: What all questions together may really cost; a purse that engines share, or a new one's contents.
         ledger: Where the architecture's own costs are recorded; one of its own if not given.
         paid: Where what was really sent is recorded; one of its own if not given.
         sandbox: Where techniques run what models wrote; a :class:`archon.sandbox.Sandbox` of its own if not given.
@@ -64,8 +64,8 @@ class Engine:
         models: Mapping[str, Model] | None = None,
         seed: int = 0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        store: SampleStore | None = None,
-        budget: BudgetSpec | None = None,
+        store: Store | None = None,
+        budget: BudgetSpec | Budget | None = None,
         ledger: Ledger | None = None,
         paid: Ledger | None = None,
         sandbox: Programs | None = None,
@@ -82,7 +82,7 @@ class Engine:
         self._observe = observe
         # What works on this machine is only found out when the first program runs.
         self._sandbox = Sandbox() if sandbox is None else sandbox
-        self._run_budget = None if budget is None else Budget(budget)
+        self._run_budget = Budget(budget) if isinstance(budget, BudgetSpec) else budget
         self._bounded = budget is not None or architecture.budget is not None
         self._specs = {ref: with_list_price(spec) for ref, spec in architecture.specs().items()}
         self._layers = place(architecture, self._specs)

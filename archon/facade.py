@@ -13,7 +13,7 @@ from archon.models.pool import ModelPool
 from archon.result import Result
 from archon.source import load_architecture
 from archon.state import Message, Task
-from archon.store import SampleStore
+from archon.store import Store
 
 Question = str | Sequence[Message] | Task
 
@@ -25,7 +25,7 @@ async def run(
     seed: int = 0,
     models: Mapping[str, Model] | None = None,
     pool: ModelPool | None = None,
-    store: SampleStore | None = None,
+    store: Store | None = None,
 ) -> Result:
     """Answer one question with an architecture.
 

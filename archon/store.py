@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -72,6 +72,67 @@ def request_key(identity: str, request: Request) -> bytes:
     return hashlib.blake2b(parts.encode(), digest_size=16).digest()
 
 
+class Store(Protocol):
+    """Where samples are kept: a file or a database, which several processes may share."""
+
+    @property
+    def place(self) -> str:
+        """The path of the file, or the URL of the database without its password."""
+        ...
+
+    @property
+    def buying(self) -> dict[Draw, asyncio.Event]:
+        """Draws that somebody in this process is buying right now, with what is set when they are done."""
+        ...
+
+    async def find(self, key: bytes, draws: Sequence[int]) -> dict[int, Completion]:
+        """The samples there are among ``draws``."""
+        ...
+
+    async def claim(self, draws: Sequence[Draw]) -> bool:
+        """Claim draws before buying them, all or none; to be followed by :meth:`put` or :meth:`release`.
+
+        Returns:
+            Whether to buy them. If not, somebody else was buying one of them, and is done by now.
+
+        Raises:
+            ConfigError: The store cannot be written.
+        """
+        ...
+
+    def put(self, key: bytes, model: str, samples: Mapping[int, Completion]) -> None:
+        """Keep samples; the first to arrive for a draw stays."""
+        ...
+
+    def release(self, draws: Sequence[Draw]) -> None:
+        """Let others buy what was claimed and not bought."""
+        ...
+
+    def commit(self) -> None:
+        """Write what is waiting."""
+        ...
+
+    def close(self) -> None:
+        """Commit and close."""
+        ...
+
+    def stats(self) -> StoreStats:
+        """Count what is there."""
+        ...
+
+    def prune(self, before: float, model: str | None = None) -> int:
+        """Forget the samples bought before a moment, of one model or of all.
+
+        Returns:
+            How many were forgotten.
+        """
+        ...
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Every sample as JSON values."""
+        ...
+
+
 class SampleStore:
     """Samples in one SQLite file; close it, or what came in the last moments may be missing.
 
@@ -91,13 +152,22 @@ class SampleStore:
         self._pending: dict[Draw, tuple[str, str, float]] = {}
         self._commit_alarm = Alarm(self.commit)
 
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    async def find(self, key: bytes, draws: Sequence[int]) -> dict[int, Completion]:
+        """The samples there are among ``draws``, at once."""
+        return self.get(key, draws)
+
     def get(self, key: bytes, draws: Sequence[int]) -> dict[int, Completion]:
         """The samples there are among ``draws``."""
         query = "SELECT draw, completion FROM samples WHERE request = ? AND draw BETWEEN ? AND ?"
         found = dict(self._db.execute(query, (key, min(draws), max(draws))))
         if self._pending:
             found |= {draw: self._pending[key, draw][1] for draw in draws if (key, draw) in self._pending}
-        return {draw: _decode(found[draw]) for draw in draws if draw in found}
+        return {draw: decode(found[draw]) for draw in draws if draw in found}
 
     async def claim(self, draws: Sequence[Draw]) -> bool:
         """Claim draws before buying them, all or none; to be followed by :meth:`put` or :meth:`release`.
@@ -114,7 +184,7 @@ class SampleStore:
         """Keep samples; the first to arrive for a draw stays."""
         now = time.time()
         for draw, completion in samples.items():
-            self._pending.setdefault((key, draw), (model, _encode(completion), now))
+            self._pending.setdefault((key, draw), (model, encode(completion), now))
         self.release([(key, draw) for draw in samples])
 
     def release(self, draws: Sequence[Draw]) -> None:
@@ -165,7 +235,8 @@ class SampleStore:
             yield {"request": key.hex(), "draw": draw, "model": model, "created": created, **json.loads(completion)}
 
 
-def _encode(completion: Completion) -> str:
+def encode(completion: Completion) -> str:
+    """A completion as JSON text."""
     data: dict[str, Any] = {"text": completion.text, "finish_reason": completion.finish_reason}
     usage = completion.usage
     data["usage"] = None if usage is None else {name: getattr(usage, name) for name in USAGE_FIELDS}
@@ -180,7 +251,8 @@ def _encode(completion: Completion) -> str:
     return to_json(data).decode()
 
 
-def _decode(text: str) -> Completion:
+def decode(text: str) -> Completion:
+    """What :func:`encode` wrote."""
     data = from_json(text)
     logprobs = data.get("logprobs")
     tokens = None

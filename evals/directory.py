@@ -96,8 +96,8 @@ class EvalDirectory:
         for contender in contenders:
             _file(path, contender).write_text(dump_architecture(contender.architecture), encoding="utf-8")
         for problems in problem_sets:
-            (path / "benchmarks" / _file_name(problems)).write_text(problems.card, encoding="utf-8")
-        rows = [to_json(_problem_row(s.name, problem), fallback=str) for s in problem_sets for problem in s.problems]
+            (path / "benchmarks" / file_name(problems)).write_text(problems.card, encoding="utf-8")
+        rows = [to_json(problem_row(s.name, problem), fallback=str) for s in problem_sets for problem in s.problems]
         (path / "problems.jsonl").write_bytes(b"".join(row + b"\n" for row in rows))
         budget = None if settings.budget is None else settings.budget.model_dump(exclude_none=True)
         about = {
@@ -108,7 +108,7 @@ class EvalDirectory:
             "repeats": settings.repeats,
             "budget": budget,
             "price_date": _price_date(contenders),
-            "benchmarks": [_about_benchmark(problems) for problems in problem_sets],
+            "benchmarks": [about_benchmark(problems) for problems in problem_sets],
             "architectures": [_about_contender(contender) for contender in contenders],
             **more,
         }
@@ -132,9 +132,9 @@ class EvalDirectory:
         ]
         problems: dict[str, list[Problem]] = {}
         for line in (path / "problems.jsonl").read_bytes().splitlines():
-            benchmark, problem = _problem(from_json(line))
+            benchmark, problem = problem_of_row(from_json(line))
             problems.setdefault(benchmark, []).append(problem)
-        sets = [_reopened(path, row, problems[row["name"]]) for row in about["benchmarks"]]
+        sets = [reopened(path, row, problems[row["name"]]) for row in about["benchmarks"]]
         end_last_line(path / RECORDS)
         end_last_line(path / JUDGED)
         for file in (path / "trace").rglob("*.jsonl"):
@@ -219,15 +219,17 @@ def _file(path: Path, contender: Contender) -> Path:
     return path / "architectures" / f"{contender.architecture.name}.yaml"
 
 
-def _file_name(problems: ProblemSet) -> str:
+def file_name(problems: ProblemSet) -> str:
+    """What the file of a benchmark's card is called."""
     return f"{problems.name.replace('/', '-')}.yaml"
 
 
-def _about_benchmark(problems: ProblemSet) -> dict[str, Any]:
+def about_benchmark(problems: ProblemSet) -> dict[str, Any]:
+    """What :func:`reopened` needs to know beside the card and the problems, as JSON values."""
     judge = problems.judge
     return {
         "name": problems.name,
-        "file": _file_name(problems),
+        "file": file_name(problems),
         "digest": problems.digest,
         "grader": problems.grader.kind,
         "judge": None if judge is None else judge.model_dump(mode="json", exclude_defaults=True),
@@ -260,7 +262,7 @@ def _price_date(contenders: Sequence[Contender]) -> str | None:
     return max((spec.price.date for spec in specs if spec.price is not None), default=None)
 
 
-def _reopened(path: Path, row: Mapping[str, Any], problems: Sequence[Problem]) -> ProblemSet:
+def reopened(path: Path, row: Mapping[str, Any], problems: Sequence[Problem]) -> ProblemSet:
     """The problems of one benchmark as they were, whatever has become of its source."""
     benchmark = load_benchmark(path / "benchmarks" / row["file"])
     judge = None if row["judge"] is None else ModelSpec.model_validate(row["judge"])
@@ -269,7 +271,8 @@ def _reopened(path: Path, row: Mapping[str, Any], problems: Sequence[Problem]) -
     return ProblemSet(row["name"], tuple(problems), *given)
 
 
-def _problem_row(benchmark: str, problem: Problem) -> dict[str, Any]:
+def problem_row(benchmark: str, problem: Problem) -> dict[str, Any]:
+    """A problem as JSON values; :func:`problem_of_row` is the inverse."""
     return {
         "benchmark": benchmark,
         "id": problem.id,
@@ -281,7 +284,8 @@ def _problem_row(benchmark: str, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _problem(row: dict[str, Any]) -> tuple[str, Problem]:
+def problem_of_row(row: dict[str, Any]) -> tuple[str, Problem]:
+    """The benchmark's name and the problem of a row."""
     benchmark = row.pop("benchmark")
     row["messages"] = tuple(Message(**message) for message in row["messages"])
     row["follow_ups"] = tuple(row["follow_ups"])

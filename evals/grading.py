@@ -17,7 +17,7 @@ from archon.models.pool import ModelPool
 from archon.models.retry import RetryPolicy
 from archon.models.stack import Stack
 from archon.state import Message
-from archon.store import SampleStore
+from archon.store import Store
 from archon.technique import Programs
 from archon.trace import Observer
 from evals.contest import ProblemSet
@@ -68,7 +68,7 @@ class Grading:
         *,
         pool: ModelPool | None,
         given: Model | None,
-        store: SampleStore | None,
+        store: Store | None,
         seed: int,
         retry: RetryPolicy,
         observe: Observer,

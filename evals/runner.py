@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from archon.budget import BudgetSpec
+from archon.budget import Budget, BudgetSpec
 from archon.concurrency import gather
 from archon.cost import Totals
 from archon.engine import Engine
@@ -21,7 +21,7 @@ from archon.models.retry import RetryPolicy
 from archon.result import Result
 from archon.sandbox import Sandbox
 from archon.state import Message, Task
-from archon.store import SampleStore
+from archon.store import Store
 from archon.technique import Programs
 from archon.trace import Observer, ignore, tell
 from evals.contest import Contender, ProblemSet
@@ -99,9 +99,10 @@ async def evaluate(
     *,
     pool: ModelPool | None = None,
     models: Mapping[str, Model] | None = None,
-    store: SampleStore | None = None,
+    store: Store | None = None,
     sandbox: Programs | None = None,
     done: Iterable[Record] = (),
+    purse: Budget | None = None,
     desk: Desk = Desk(),
 ) -> list[Record]:
     """Ask every contender every problem, as often as is wanted, and grade the answers.
@@ -118,6 +119,7 @@ async def evaluate(
         store: Where samples are looked up before they are bought, and kept.
         sandbox: Where techniques and graders run programs; one of its own if not given.
         done: Records there are already: what was answered is not asked again, what lacks a grade is graded.
+        purse: What all of it together may really spend, in place of a budget for each architecture.
         desk: Where to put what comes of it.
 
     Returns:
@@ -146,7 +148,7 @@ async def evaluate(
                 observe=desk.observe(problems.name, None),
                 judged=desk.judged,
             )
-            shared = _Shared(settings, pool, given, store, programs, grading, desk)
+            shared = _Shared(settings, pool, given, store, programs, grading, purse, desk)
             trials += [_Trial(contender, problems, shared, known) for contender in contenders]
 
         async def in_turn() -> None:
@@ -165,9 +167,10 @@ class _Shared:
     settings: Settings
     pool: ModelPool
     models: Mapping[str, Model]
-    store: SampleStore | None
+    store: Store | None
     programs: Programs
     grading: Grading
+    purse: Budget | None
     desk: Desk
 
 
@@ -267,7 +270,7 @@ class _Trial:
             seed=shared.settings.seed,
             retry=shared.settings.retry,
             store=shared.store,
-            budget=shared.settings.budget,
+            budget=shared.settings.budget if shared.purse is None else shared.purse,
             sandbox=shared.programs,
             observe=tell(self._layers, desk.observe(self._set.name, self._name)),
         ) as engine:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from archon.testing import isolated_registry
+from tests.postgres import database as database
+from tests.postgres import postgres as postgres
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

@@ -13,7 +13,7 @@ import pytest
 import archon
 from archon import Architecture, Candidate, Engine, PermanentError, State, Task, TransientError
 from archon.engine import BEGUN
-from archon.models.base import Capabilities, Request
+from archon.models.base import Capabilities, Reply, Request
 from archon.models.retry import RetryPolicy
 from archon.technique import Context, Technique
 from archon.testing import ScriptedModel
@@ -263,14 +263,26 @@ async def test_of_very_many_questions_only_some_are_begun_at_a_time() -> None:
     assert BEGUN // 2 < model.most_in_flight <= BEGUN
 
 
+class Patient(ScriptedModel):
+    """Answers nobody before so many ask at a time, however long that takes."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("4")
+        self._together = asyncio.Barrier(count)
+
+    async def complete(self, request: Request) -> Reply:
+        await self._together.wait()
+        return await super().complete(request)
+
+
 async def test_an_endpoint_that_bears_more_is_asked_more() -> None:
-    model = ScriptedModel("4", latency=0.05)
+    model = Patient(2000)
     models = {"m": {"use": "openai/x", "concurrency": 2000}}
     data = {"name": "a", "models": models, "layers": [{"generate": {"model": "m"}}]}
     async with Engine(Architecture.model_validate(data), models={"m": model}) as engine:
-        async for _ in engine.run_all(Task.of(f"q{i}") for i in range(2000)):
-            pass
-    assert model.most_in_flight == 2000
+        async with asyncio.timeout(60):
+            positions = [position async for position, _ in engine.run_all(Task.of(f"q{i}") for i in range(2000))]
+    assert len(positions) == 2000
 
 
 async def test_no_more_questions_are_begun_at_a_time_than_wanted() -> None:

@@ -132,6 +132,7 @@ def test_the_public_names_are_agreed_on() -> None:
         "Usage",
         "dump_architecture",
         "load_architecture",
+        "open_store",
         "parse_architecture",
         "rewards",
         "run",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archon import Architecture, ConfigError, Engine, PermanentError, SampleStore, Task
@@ -140,6 +140,7 @@ COMPLETIONS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(COMPLETIONS)
 def test_a_sample_comes_back_as_it_was(completion: Completion) -> None:
     async def there_and_back(path: Path) -> Completion:

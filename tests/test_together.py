@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.loopback import Answer, Loopback, serve
+from tests.postgres import Postgres
 
 ARCHITECTURE = """\
 name: stack
@@ -34,7 +35,7 @@ def answer(body: dict[str, Any]) -> Answer:
     return Answer((f"[1] Reply {body['seed'] % 1000}. [2] > [1]. The answer is {body['seed'] % 7}.",), delay=0.05)
 
 
-def start(folder: Path, server: Loopback, store: Path) -> subprocess.Popen[bytes]:
+def start(folder: Path, server: Loopback, store: Path | str) -> subprocess.Popen[bytes]:
     """``archon run`` in a folder of its own, on a store that others may share."""
     folder.mkdir()
     (folder / "a.yaml").write_text(ARCHITECTURE.format(url=server.base_url))
@@ -84,3 +85,39 @@ def test_one_goes_on_when_the_other_is_killed(tmp_path: Path, moment: float) -> 
         # In flight at the kill, or answered less than a commit before it.
         assert calls <= server.calls <= calls + 4 * CONCURRENCY
     assert (tmp_path / "other" / "out.jsonl").read_bytes() == written
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_runs_share_a_database(tmp_path: Path, database: str) -> None:
+    pytest.importorskip("psycopg")
+    with serve(answer) as server:
+        calls, written, _ = clean_run(tmp_path, server)
+        running = [start(tmp_path / name, server, database) for name in ("one", "two")]
+        assert [process.wait() for process in running] == [0, 0]
+        assert server.calls == calls
+    for name in ("one", "two"):
+        assert (tmp_path / name / "out.jsonl").read_bytes() == written
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("samples", [1, 40])
+def test_one_goes_on_when_the_other_is_killed_beside_a_database(
+    tmp_path: Path, postgres: Postgres, database: str, samples: int
+) -> None:
+    pytest.importorskip("psycopg")
+    with serve(answer) as server:
+        calls, written, _ = clean_run(tmp_path, server)
+        killed = start(tmp_path / "killed", server, database)
+        while server.calls < samples:
+            time.sleep(0.005)
+        other = start(tmp_path / "other", server, database)
+        killed.send_signal(signal.SIGKILL)
+        assert other.wait(timeout=200) == 0
+        killed.wait()
+        assert calls <= server.calls <= calls + 4 * CONCURRENCY
+    assert (tmp_path / "other" / "out.jsonl").read_bytes() == written
+    name = database.partition("@/")[2].partition("?")[0]
+    left = postgres.sql("SELECT COUNT(DISTINCT owner) FROM archon_claims", name)
+    assert left in ("0", "1"), "at most what the killed one claimed and the other had no use for"

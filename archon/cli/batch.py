@@ -23,7 +23,7 @@ from archon.paths import cache_dir
 from archon.questions import Question
 from archon.result import Result
 from archon.runs import Rows, RunDirectory
-from archon.store import SampleStore
+from archon.store import Store
 from archon.trace import Event, Observer, tell
 from evals.statistics.accuracy import accuracy
 
@@ -135,7 +135,7 @@ def _out_of_budget(row: Mapping[str, Any]) -> bool:
 
 
 async def run_batch(
-    directory: RunDirectory, store: SampleStore | None, watchers: Sequence[Callable[[str], Observer]] = ()
+    directory: RunDirectory, store: Store | None, watchers: Sequence[Callable[[str], Observer]] = ()
 ) -> list[Outcome]:
     """Run every architecture over all questions, one architecture after the other, so that times compare.
 
@@ -164,7 +164,7 @@ async def _run_one(
     architecture: Architecture,
     directory: RunDirectory,
     pool: ModelPool,
-    store: SampleStore | None,
+    store: Store | None,
     bar: Bar,
     watchers: Sequence[Callable[[str], Observer]],
 ) -> Outcome:

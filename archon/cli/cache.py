@@ -8,25 +8,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from archon.cli.console import output, print_json, progress
+from archon.cli.storing import StoreFlag
 from archon.paths import default_store
-from archon.store import SampleStore
+from archon.store import Store
+from archon.stores import open_store
 
 app = typer.Typer(no_args_is_help=True, help="The samples that were paid for.", rich_markup_mode=None)
 
-StoreFlag = Annotated[Path | None, typer.Option("--store", help="Sample store to use instead of the user's own.")]
 DAY = 86400.0
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[SampleStore]:
-    store = SampleStore(path or default_store())
+def _opened(place: str | None) -> Iterator[Store]:
+    store = open_store(place or default_store())
     try:
         yield store
     finally:
@@ -41,9 +41,9 @@ def stats(
     with _opened(store) as samples:
         found = samples.stats()
     if json:
-        print_json({"path": str(samples.path), **asdict(found)})
+        print_json({"path": samples.place, **asdict(found)})
         return
-    table = Table("model", "samples", title=str(samples.path), title_justify="left")
+    table = Table("model", "samples", title=samples.place, title_justify="left")
     for model, count in found.by_model.items():
         table.add_row(model, f"{count:,}")
     table.add_row("all", f"{found.samples:,}", style="bold")

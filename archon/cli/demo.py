@@ -44,7 +44,7 @@ def demo(
     # Without the sample store, so that the seconds of one architecture owe nothing to another.
     settings = {"seed": seed, "budget": None, "family": FAMILY, "model": model, "store": None}
     directory = RunDirectory.create(runs, architectures, problems, settings)
-    outcomes = execute(directory)
+    outcomes = execute(directory, None)
     title = f"{questions} short word problems ({FAMILY}), local/{model}"
     return report(outcomes, directory.path, json=json, title=title)
 

@@ -15,14 +15,16 @@ from archon.cli.console import output, print_json, progress
 from archon.cli.eval_table import eval_table, judge_remarks, summary_remarks
 from archon.cli.progress import RunProgress
 from archon.cli.run import check_names, parse_budget
+from archon.cli.storing import StoreFlag, chosen
 from archon.concurrency import run_sync
 from archon.cost import totals_to_data
 from archon.errors import ConfigError
 from archon.models.pool import ModelPool
-from archon.paths import cache_dir, default_store
+from archon.paths import cache_dir
 from archon.prices import with_list_prices
 from archon.source import load_architecture
-from archon.store import SampleStore
+from archon.store import Store
+from archon.stores import open_store, written_down
 from evals.benchmark import load_benchmark, parse_data
 from evals.contest import Contender, ProblemSet
 from evals.directory import EvalDirectory
@@ -74,7 +76,7 @@ def evaluate_architectures(
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an evaluation that was cut.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
+    store: StoreFlag = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> int:
@@ -82,7 +84,8 @@ def evaluate_architectures(
     if resume is not None:
         if architectures or benchmark:
             raise ConfigError("--resume goes on with what the evaluation had; give no architecture or benchmark.")
-        return _execute(EvalDirectory.resume(resume), json=json)
+        directory = EvalDirectory.resume(resume)
+        return _execute(directory, directory.about["store"], json=json)
     if not architectures:
         raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
     if not benchmark:
@@ -90,9 +93,10 @@ def evaluate_architectures(
     contenders = _contenders(architectures, set_ or (), with_ or (), ablate=ablate)
     settings = Settings(seed, repeats, _budget(budget or ()))
     sets = _problem_sets(benchmark, limit, split, seed, data or (), judge)
-    kept = None if no_store else str(store or default_store())
-    directory = EvalDirectory.create(runs, contenders, sets, settings, {"store": kept, "split": split, "limit": limit})
-    return _execute(directory, json=json)
+    place = chosen(store, no_store)
+    kept = {"store": place and written_down(place), "split": split, "limit": limit}
+    directory = EvalDirectory.create(runs, contenders, sets, settings, kept)
+    return _execute(directory, place, json=json)
 
 
 def _budget(limits: Sequence[str]) -> BudgetSpec | None:
@@ -134,11 +138,11 @@ def _problem_sets(
     return list(sets.values())
 
 
-def _execute(directory: EvalDirectory, *, json: bool) -> int:
+def _execute(directory: EvalDirectory, place: str | None, *, json: bool) -> int:
     """Run what is open, keep what comes of it however it ends, and say what it came to."""
-    place = directory.about["store"]
-    store = None if place is None else SampleStore(Path(place))
+    store = None
     try:
+        store = open_store(place) if place else None
         records = run_sync(_evaluate(directory, store))
     except KeyboardInterrupt:
         resume = f"archon eval --resume {directory.path}"
@@ -151,7 +155,7 @@ def _execute(directory: EvalDirectory, *, json: bool) -> int:
     return _report(directory, records, json=json)
 
 
-async def _evaluate(directory: EvalDirectory, store: SampleStore | None) -> list[Record]:
+async def _evaluate(directory: EvalDirectory, store: Store | None) -> list[Record]:
     with RunProgress() as shown:
         async with ModelPool(cache_dir() / "limits.sqlite") as pool:
             return await evaluate(

@@ -13,18 +13,18 @@ from archon.architecture import Architecture
 from archon.budget import BudgetSpec
 from archon.cli.batch import Outcome, run_batch, write_output
 from archon.cli.console import output, print_json, progress
+from archon.cli.storing import StoreFlag, chosen
 from archon.cli.tables import remarks, results_table
 from archon.concurrency import run_sync
 from archon.errors import ConfigError
 from archon.estimate import estimate, estimate_to_data
 from archon.observed import Profile
-from archon.paths import default_store
 from archon.prices import with_list_prices
 from archon.questions import Fields, Question, read_questions
 from archon.runs import RunDirectory
 from archon.source import load_architecture
 from archon.state import Task
-from archon.store import SampleStore
+from archon.stores import open_store, written_down
 from archon.trace import Observer
 
 
@@ -61,7 +61,7 @@ def run(
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Sample store to use instead of the user's own.")] = None,
+    store: StoreFlag = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
     otel: Annotated[
         bool, typer.Option("--otel", help="Send OpenTelemetry spans to where the OTEL_* variables say.")
@@ -73,6 +73,7 @@ def run(
         if architectures or question is not None or input is not None:
             raise ConfigError("--resume goes on with what the run had; give no architecture, question or input.")
         directory = RunDirectory.resume(resume)
+        place = directory.settings["store"]
     else:
         if not architectures:
             raise ConfigError("Name at least one architecture, such as configs/architectures/vote.yaml.")
@@ -82,19 +83,20 @@ def run(
         if output_file is not None and not output_file.parent.is_dir():
             raise ConfigError(f"{output_file}: the directory {output_file.parent} does not exist.")
         profile, tasks = Profile.load(), [question.task for question in questions]
+        place = chosen(store, no_store)
         settings: dict[str, Any] = {
             "seed": seed,
             "at_once": at_once,
             "budget": parse_budget(budget or ()),
             "input": input and str(input),
             "output": output_file and str(output_file.absolute()),
-            "store": None if no_store else str(store or default_store()),
+            "store": place and written_down(place),
             "show_answers": question is not None,
             "estimate": {a.name: estimate_to_data(estimate(a, tasks, profile)) for a in loaded},
         }
         directory = RunDirectory.create(runs, loaded, questions, settings)
     with ExitStack() as stack:
-        outcomes = execute(directory, stack.enter_context(_spans()) if otel else ())
+        outcomes = execute(directory, place, stack.enter_context(_spans()) if otel else ())
     if directory.settings["output"]:
         write_output(Path(directory.settings["output"]), outcomes)
     return report(outcomes, directory.path, json=json, show_answers=directory.settings["show_answers"])
@@ -153,11 +155,19 @@ def _spans() -> Iterator[list[Callable[[str], Observer]]]:
                 spans.close()
 
 
-def execute(directory: RunDirectory, watchers: Sequence[Callable[[str], Observer]] = ()) -> list[Outcome]:
-    """Run what is open in a run directory, and keep what came of it however it ends."""
-    store = SampleStore(Path(directory.settings["store"])) if directory.settings["store"] else None
-    summary = None
+def execute(
+    directory: RunDirectory, place: str | None, watchers: Sequence[Callable[[str], Observer]] = ()
+) -> list[Outcome]:
+    """Run what is open in a run directory, and keep what came of it however it ends.
+
+    Args:
+        directory: What runs.
+        place: The sample store, which the directory names without its password.
+        watchers: Make further observers, given the architecture's name.
+    """
+    store = summary = None
     try:
+        store = open_store(place) if place else None
         outcomes = run_sync(run_batch(directory, store, watchers))
         summary = [outcome.summary() for outcome in outcomes]
     except KeyboardInterrupt:

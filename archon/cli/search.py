@@ -1,186 +1,210 @@
-"""``archon search``: what a search space holds, and what searching it would cost."""
+"""``archon search``: look for the architecture that solves a benchmark at the lowest cost."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from random import Random
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.progress import Progress
-from rich.table import Table
+from typer.core import TyperGroup
 
-from archon.cli.console import output, print_json, progress
+from archon.cli.search_dry import dry_run
+from archon.cli.storing import StoreFlag, chosen
+from archon.document import read_text
 from archon.errors import ConfigError
-from archon.estimate import ASSUMPTIONS, Figures, figures_to_data
-from archon.observed import Profile
-from archon.questions import Fields, read_questions
-from archon.state import Task
-from search.census import COUNTED, SAMPLED, Census, Expense, census, expense
-from search.space import Space
+from evals.benchmark import parse_data
+from search.census import COUNTED, SAMPLED
+from search.evaluator import CostUnit
+from search.job import Job, versions
+from search.spec import Objective, Racing, Sampler, StudySpec, parse_spec
 
-# Enough for a mean; every one of them is walked twice.
-ESTIMATED = 400
-QUESTION_CHARACTERS = 200
-PROBLEMS = 100
+LIMITS = ("trials", "patience", "seconds", "calls", "usd")
 
 
-def search(
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the search space.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what a search would cost, and ask no model.")] = False,
-    input: Annotated[  # noqa: A002 - the flag's name
-        Path | None,
-        typer.Option("--input", help="The problems, a JSON Lines file; their lengths decide the tokens."),
+class SearchGroup(TyperGroup):
+    """A group whose first command is meant where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the first command in front of what does not begin with a command's."""
+        if not args or args[0] not in self.commands:
+            args = ["study", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=SearchGroup,
+    help="Look for the architecture that solves a task at the lowest cost.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command("study")
+def study(
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE", help="YAML file of the search space.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", "-b", metavar="NAME", help="A benchmark, or the YAML file of a card.")
     ] = None,
-    question_field: Annotated[
-        str, typer.Option(help="Field with the question, or with a list of messages.")
-    ] = "question",
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many problems.")] = None,
     problems: Annotated[
-        int | None, typer.Option(min=1, help="Problems of one evaluation; all of --input unless given.")
+        int | None, typer.Option(min=1, help="Take so many problems, for search, guard and seal together.")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Evaluations of the study.")] = 100,
-    most: Annotated[int, typer.Option(min=0, help="Up to this many settings are counted, more are sampled.")] = COUNTED,
-    sample: Annotated[int, typer.Option(min=1, help="How many settings are sampled.")] = SAMPLED,
-    seed: Annotated[int, typer.Option(help="Decides the sample.")] = 0,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="Take a benchmark's rows from a file, as in gsm8k=gsm8k.jsonl."),
+    ] = None,
+    judge: Annotated[str | None, typer.Option(metavar="MODEL", help="The model that graders ask.")] = None,
+    objective: Annotated[
+        Objective | None, typer.Option(help="accuracy, the cost of a right answer, or what nothing else beats.")
+    ] = None,
+    cost: Annotated[CostUnit | None, typer.Option(help="Count costs in it; usd where every model has a price.")] = None,
+    ceiling: Annotated[float | None, typer.Option(help="The most an answer may cost on average.")] = None,
+    sampler: Annotated[Sampler | None, typer.Option(help="What proposes architectures.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Architectures to evaluate; 100 unless given.")] = None,
+    racing: Annotated[Racing | None, typer.Option(help="When the clearly worse are dropped.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="The level of one look of a race; 0.05 unless given.")] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Problems before the first look; 8 unless given.")] = None,
+    parallel: Annotated[
+        int | None, typer.Option(min=1, help="Architectures at a time; 4, or 1 with models of this machine.")
+    ] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials with nothing better.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Begin no trial after so much time.")] = None,
+    calls: Annotated[int | None, typer.Option(min=1, help="Send at most so many requests while searching.")] = None,
+    usd: Annotated[float | None, typer.Option(help="Pay at most so many dollars while searching.")] = None,
+    surrogate: Annotated[
+        bool, typer.Option("--surrogate/--no-surrogate", help="Predict from samples at hand what is not worth calls.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Decides problems, proposals and draws.")] = 0,
+    thresholdout: Annotated[
+        bool, typer.Option("--thresholdout", help="Let the guard answer by Thresholdout in place of a Ladder.")
+    ] = False,
+    known: Annotated[
+        list[Path] | None, typer.Option(metavar="ARCHITECTURE", help="Try this architecture first; again for more.")
+    ] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Begin with what an earlier search found.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where run directories are kept.")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a search; limits may be changed.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Keep trials in a database that workers share.")
+    ] = None,
+    study_name: Annotated[str | None, typer.Option("--study", metavar="NAME", help="The study's name there.")] = None,
+    store: StoreFlag = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Say what a search would cost, and ask no model.")] = False,
+    input: Annotated[  # noqa: A002 - the flag's name
+        Path | None, typer.Option("--input", help="With --dry-run: a JSON Lines file whose lengths decide the tokens.")
+    ] = None,
+    question_field: Annotated[str, typer.Option(help="With --input: the field with the question.")] = "question",
+    limit: Annotated[int | None, typer.Option(min=1, help="With --input: stop after this many.")] = None,
+    most: Annotated[int, typer.Option(min=0, help="With --dry-run: count up to this many settings.")] = COUNTED,
+    sample: Annotated[int, typer.Option(min=1, help="With --dry-run: of more, look at so many.")] = SAMPLED,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
-    """Look for the architecture that solves a task at the lowest cost."""
-    if not dry_run:
-        raise ConfigError("archon search does not run studies yet: add --dry-run to see what one would cost.")
-    loaded = Space.load(space)
-    questions = None if input is None else read_questions(input, Fields(question_field), limit)
-    tasks = [Task.of("x" * QUESTION_CHARACTERS, id="1")] if questions is None else [q.task for q in questions]
-    per_trial = problems or (PROBLEMS if questions is None else len(tasks))
-    with _bar("looking at architectures") as told:
-        counted = census(loaded, most=most, sample=sample, seed=seed, progress=told)
-    chosen = counted.kept
-    if len(chosen) > ESTIMATED:
-        chosen = tuple(Random(seed).sample(chosen, ESTIMATED))
-    costs = expense(chosen, tasks, Profile.load())
-    if json:
-        print_json(_data(loaded, counted, costs, per_trial, trials, assumed=questions is None))
-        return
-    output().print(_space_table(loaded, counted))
-    output().print(_cost_table(costs, per_trial, trials, assumed=questions is None))
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Any]:
-    console = progress()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _space_table(space: Space, counted: Census) -> Table:
-    """What there is and what the rules leave of it."""
-    table = _table(f"{space.name}: {len(space.parameters)} parameters")
-    table.add_column("settings", overflow="fold")
-    table.add_column("number", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    table.add_column("for example", overflow="fold")
-    about = "" if counted.exact else "≈ "
-    table.add_row("all", _count(counted.size), "", space.description)
-    for rule, share in counted.pruned.items():
-        table.add_row(
-            f"turned down by {rule}", about + _count(share * counted.size), _percent(share), counted.reasons[rule]
+) -> int:
+    """Look for the architecture that solves a task at the lowest cost. `archon search worker` takes part in one."""
+    settings: dict[str, Any] = {
+        "objective": objective,
+        "cost": cost,
+        "ceiling": ceiling,
+        "sampler": sampler,
+        "trials": trials,
+        "racing": racing,
+        "alpha": alpha,
+        "first": first,
+        "parallel": parallel,
+        "patience": patience,
+        "seconds": seconds,
+        "calls": calls,
+        "usd": usd,
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    if resume is not None:
+        if space is not None or benchmark is not None or given.keys() - set(LIMITS):
+            raise ConfigError(f"--resume goes on with what the search had; only {', '.join(LIMITS)} may be changed.")
+        return int(_work().resume(resume, given, storage, json=json))
+    if space is None:
+        raise ConfigError("Name a search space, such as configs/searches/arithmetic.yaml.")
+    if dry:
+        dry_run(
+            space,
+            questions_file=input,
+            question_field=question_field,
+            limit=limit,
+            problems=problems,
+            trials=trials or StudySpec().trials,
+            most=most,
+            sample=sample,
+            seed=seed,
+            json=json,
         )
-    table.add_section()
-    table.add_row("valid", about + _count(counted.valid), _percent(counted.share), "")
-    if counted.exact:
-        table.caption = f"They make {counted.distinct:,} different architectures."
-    else:
-        low, high = counted.interval
-        table.caption = (
-            f"Estimated from {counted.looked_at:,} settings: {_percent(low)} to {_percent(high)} are valid with 95 % "
-            "confidence."
+        return 0
+    if benchmark is None:
+        raise ConfigError("Name a benchmark to search on, such as --benchmark gsm8k; --dry-run needs none.")
+    job = Job(
+        name="",
+        space=read_text(space),
+        source=str(space),
+        spec=parse_spec({**given, "surrogate": surrogate, "seed": seed}),
+        benchmark=_card(benchmark),
+        data={name: str(file.absolute()) for name, file in parse_data(data or ()).items()},
+        judge=judge,
+        limit=problems,
+        mechanism="thresholdout" if thresholdout else "ladder",
+        versions=versions(),
+    )
+    return int(
+        _work().begin(
+            job,
+            given,
+            name=study_name,
+            runs=runs,
+            url=storage,
+            store=chosen(store, no_store),
+            known=known or (),
+            from_=from_,
+            json=json,
         )
-    return table
-
-
-def _cost_table(costs: Expense, problems: int, trials: int, *, assumed: bool) -> Table:
-    """One question, one evaluation and the study."""
-    table = _table("Expected cost")
-    table.add_column("")
-    for heading in ("calls", "samples", "tokens in", "tokens out", "cost"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_row("a question, cheapest architecture", *_cells(costs.least))
-    table.add_row("a question, dearest architecture", *_cells(costs.most))
-    table.add_row("a question, on average", *_cells(costs.mean))
-    table.add_section()
-    table.add_row(f"an evaluation ({problems:,} problems)", *_cells(costs.mean.times(problems)))
-    table.add_row(f"a study ({trials:,} evaluations)", *_cells(costs.mean.times(problems * trials)))
-    said = [f"The average is over {costs.architectures:,} architectures, every sample bought anew."]
-    if assumed:
-        said.append(f"Questions are taken to have {QUESTION_CHARACTERS} characters; --input tells how long they are.")
-    if costs.unknown:
-        said.append(f"{costs.unknown:,} of them have a technique that does not say what it asks; it is not counted.")
-    table.caption = "\n".join([*said, f"Assumed where nothing was observed: {ASSUMPTIONS}."])
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
     )
 
 
-def _cells(figures: Figures) -> list[str]:
-    numbers = (figures.calls, figures.samples, figures.prompt, figures.completion)
-    return [*(f"{n:,.0f}" if n >= 100 or n == round(n) else f"{n:.1f}" for n in numbers), _dollars(figures)]
+@app.command("worker")
+def worker(
+    storage: Annotated[str, typer.Option(metavar="URL", help="The database that the search began with.")],
+    study_name: Annotated[str, typer.Option("--study", metavar="NAME", help="The study's name there.")],
+    data: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="Where the benchmark's rows are on this machine.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where this worker's records are kept.")] = Path("runs"),
+    store: StoreFlag = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Buy every sample anew and keep none.")] = False,
+) -> int:
+    """Take part in a search that runs elsewhere, until it is over."""
+    assignments = parse_data(data or ())
+    _work().take_part(
+        storage,
+        study_name,
+        data={name: str(file.absolute()) for name, file in assignments.items()},
+        runs=runs,
+        store=chosen(store, no_store),
+    )
+    return 0
 
 
-def _dollars(figures: Figures) -> str:
-    if figures.unpriced >= figures.calls > 0:
-        return "unknown"
-    return ("≥ " if figures.unpriced else "") + f"${figures.dollars:,.4f}"
+def _work() -> ModuleType:
+    """What does the work, imported when it is needed: all other commands go without Optuna.
+
+    Raises:
+        ConfigError: Optuna is not installed.
+    """
+    if find_spec("optuna") is None:
+        raise ConfigError("archon search needs the extra `search`: pip install 'archon-inference[search]'.")
+    return import_module("archon.cli.search_run")
 
 
-def _count(value: float) -> str:
-    return "no end" if math.isinf(value) else f"{value:,.0f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _data(
-    space: Space, counted: Census, costs: Expense, problems: int, trials: int, *, assumed: bool
-) -> dict[str, Any]:
-    """The same as JSON values; what has no end is ``null``."""
-    return {
-        "space": space.name,
-        "parameters": [{"name": p.name, "values": str(p.domain), "when": p.when} for p in space.parameters],
-        "rules": {rule.name: {"doc": rule.doc, **rule.model_dump(mode="json")} for rule in space.rules},
-        "size": _finite(counted.size),
-        "looked_at": counted.looked_at,
-        "exact": counted.exact,
-        "valid": _finite(counted.valid),
-        "valid_share": counted.share,
-        "valid_share_interval": list(counted.interval),
-        "distinct": counted.distinct if counted.exact else None,
-        "pruned": {
-            rule: {"share": share, "settings": _finite(share * counted.size), "example": counted.reasons[rule]}
-            for rule, share in counted.pruned.items()
-        },
-        "per_question": {
-            "mean": figures_to_data(costs.mean),
-            "cheapest": figures_to_data(costs.least),
-            "dearest": figures_to_data(costs.most),
-            "architectures": costs.architectures,
-            "unknown": costs.unknown,
-            "length_assumed": assumed,
-        },
-        "per_evaluation": {"problems": problems, **figures_to_data(costs.mean.times(problems))},
-        "per_study": {"trials": trials, **figures_to_data(costs.mean.times(problems * trials))},
-        "assumptions": ASSUMPTIONS,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isinf(value) else round(value)
+def _card(benchmark: str) -> str:
+    return str(Path(benchmark).absolute()) if Path(benchmark).suffix.lower() in (".yaml", ".yml") else benchmark

@@ -32,7 +32,7 @@ from archon.models.pool import ModelPool
 from archon.models.retry import Retrying, RetryPolicy
 from archon.models.spec import ModelSpec
 from archon.models.store import Stored
-from archon.store import SampleStore
+from archon.store import Store
 from archon.trace import Observer
 
 
@@ -56,7 +56,7 @@ class Stack:
     ledger: Ledger
     paid: Ledger
     retry: RetryPolicy
-    store: SampleStore | None
+    store: Store | None
     run_budget: Budget | None
     question_budgets: Mapping[int, Budget] | None
     observe: Observer

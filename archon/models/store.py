@@ -8,7 +8,7 @@ from dataclasses import replace
 from archon.cost import Usage
 from archon.models.base import Completion, Model, Reply, Request
 from archon.models.wrapper import Wrapper
-from archon.store import SampleStore, request_key
+from archon.store import Store, request_key
 from archon.trace import Event, Observer, ignore
 
 
@@ -18,7 +18,7 @@ class Stored(Wrapper):
     At temperature 0 every draw is the same text, so one is bought whatever the seed and however many are asked for.
     """
 
-    def __init__(self, model: Model, store: SampleStore, observe: Observer = ignore) -> None:
+    def __init__(self, model: Model, store: Store, observe: Observer = ignore) -> None:
         super().__init__(model)
         self._store = store
         self._observe = observe
@@ -38,7 +38,7 @@ class Stored(Wrapper):
 
     async def _draw(self, request: Request) -> Reply:
         key = self._key(request)
-        found = self._store.get(key, request.indices)
+        found = await self._store.find(key, request.indices)
         if found:
             data = {"run": request.tag.run, "model": self.name, "stream": request.stream, "indices": list(found)}
             self._observe(Event("hit", request.tag.question, request.tag.layer, data))
@@ -50,7 +50,7 @@ class Stored(Wrapper):
             if not others and (bought := await self._buy(key, _only(request, missing))):
                 found |= bought
             else:
-                found = self._store.get(key, request.indices)
+                found = await self._store.find(key, request.indices)
         completions = tuple(found[index] for index in request.indices)
         return Reply(completions, _usage_alone(completions))
 

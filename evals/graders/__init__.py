@@ -8,6 +8,7 @@ from archon.suggest import unknown
 from evals.graders.answers import Choice, Contains, Exact, Math, Regex, Text
 from evals.graders.base import Asks, Grade, Grader, Problem, Tools
 from evals.graders.code import Code
+from evals.graders.gym import ReasoningGym
 from evals.graders.instructions import Instructions
 from evals.graders.json_value import Json
 from evals.graders.judge import Judge
@@ -16,7 +17,8 @@ from evals.graders.pairwise import Pairwise
 __all__ = ["Asks", "Grade", "Grader", "Problem", "Tools", "graders", "parse_grader"]
 
 _KINDS: Mapping[str, type[Grader]] = {
-    cls.kind: cls for cls in (Math, Choice, Text, Exact, Contains, Regex, Json, Code, Instructions, Judge, Pairwise)
+    cls.kind: cls
+    for cls in (Math, Choice, Text, Exact, Contains, Regex, Json, Code, Instructions, Judge, Pairwise, ReasoningGym)
 }
 
 

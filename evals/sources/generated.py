@@ -44,7 +44,7 @@ class GymSource(Source, kind="reasoning_gym"):
     @property
     def parts(self) -> tuple[str, ...]:
         """The families, where the card names none."""
-        return () if self.family else tuple(sorted(_families()[1]))
+        return () if self.family else tuple(sorted(gym_families()[1]))
 
     @property
     def needs_part(self) -> bool:
@@ -59,7 +59,7 @@ class GymSource(Source, kind="reasoning_gym"):
 
     def rows(self, *, seed: int, folder: Path) -> Iterator[Row]:
         """As many rows as are taken; the same seed makes the same ones."""
-        gym, families = _families()
+        gym, families = gym_families()
         if self.family is None:
             raise ConfigError("name a family of reasoning-gym, as in reasoning-gym/chain_sum.")
         if self.family not in families:
@@ -80,7 +80,7 @@ class GymSource(Source, kind="reasoning_gym"):
                 yield Row(f"reasoning-gym {name}", row)
 
 
-def _families() -> tuple[Any, Any]:
+def gym_families() -> tuple[Any, Any]:
     """The package, and its families by name.
 
     Raises:

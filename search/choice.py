@@ -1,0 +1,199 @@
+"""Chooses among the best of a study by problems it did not see, and says honestly what the choice is worth."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archon.architecture import Architecture, parse_layer
+from archon.errors import GuardError
+from evals.statistics.accuracy import Accuracy, accuracy
+from evals.statistics.paired import Difference, paired
+from search.canonical import digest
+from search.evaluator import CostUnit, Evaluator, Outcome
+from search.guard import Claim, Guard, Mechanism
+from search.history import Entry, History, mean, mean_cost
+from search.racing import scored
+from search.sealed import Sealed
+
+FINALISTS = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One architecture on problems that nothing was chosen by.
+
+    Attributes:
+        name: What it is called.
+        accuracy: With its standard error and interval.
+        cost: The mean cost of an answer; not a number where it is not known.
+        difference: By how much the winner's accuracy is above, on the same problems; ``None`` for the winner.
+    """
+
+    name: str
+    accuracy: Accuracy
+    cost: float
+    difference: Difference | None = None
+
+    def to_data(self, unit: CostUnit) -> dict[str, Any]:
+        """The figures as JSON values."""
+        data: dict[str, Any] = {
+            "name": self.name,
+            "accuracy": self.accuracy.value,
+            "standard_error": self.accuracy.standard_error,
+            "interval_95": [self.accuracy.low, self.accuracy.high],
+            "n": self.accuracy.n,
+            "cost": None if self.cost != self.cost else self.cost,
+            "unit": unit,
+            "cost_of_pass": self.cost / self.accuracy.value if self.accuracy.value and self.cost == self.cost else None,
+        }
+        if self.difference is not None:
+            d = self.difference
+            data["winner_minus_this"] = {"points": 100 * d.value, "low": 100 * d.low, "high": 100 * d.high, "p": d.p}
+        return data
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The choice, and what it is worth.
+
+    Attributes:
+        winner: The entry that was chosen.
+        naive: Its accuracy on the search's own problems, which flatters.
+        claim: What the guard lets be said; ``None`` without guarded problems.
+        sealed: The winner and the baselines on the sealed problems; empty without any, or where they had been scored.
+        remark: Why something is lacking.
+    """
+
+    winner: Entry
+    naive: Accuracy
+    claim: Claim | None
+    sealed: tuple[Measured, ...]
+    remark: str = ""
+
+
+async def choose(
+    history: History,
+    guarded: Evaluator | None,
+    sealed: Evaluator | None,
+    directory: Path,
+    *,
+    mechanism: Mechanism | None = None,
+    baselines: Sequence[Architecture] = (),
+    finalists: int = FINALISTS,
+) -> Verdict:
+    """Let the guard choose among the finalists of a study, and score the winner once on the sealed problems.
+
+    The guard is asked about the simplest single model that the study tried first, which is its baseline, then about the
+    finalists, best first. Only what it releases decides; the sealed problems decide nothing. The guard speaks of
+    accuracy alone: where the objective is cost-of-pass, it is asked about the best one, and chooses no other.
+
+    Args:
+        history: What the study tried; it has to have a best.
+        guarded: Evaluates on the guard's problems.
+        sealed: Evaluates on the sealed problems.
+        directory: Where the guard and the seal keep count.
+        mechanism: How the guard answers; a Ladder unless given.
+        baselines: What the winner is compared with on the sealed problems.
+        finalists: How many the guard is asked about.
+    """
+    ranked = sorted(history.whole(), key=history.order)
+    winner, claim, remark = ranked[0], None, ""
+    if guarded is not None and guarded.problems:
+        guard = Guard(directory, mechanism)
+        by_accuracy = history.spec.objective != "cost_of_pass"
+        asked = _with_baseline(ranked[: finalists if by_accuracy else 1], history)
+        try:
+            for entry in asked:
+                outcomes = await guarded.evaluate(entry.architecture, range(guarded.problems))
+                guard.ask(entry.architecture.name, _scores(outcomes), searched=entry.accuracy)
+            claim = guard.claim()
+            if by_accuracy:
+                winner = next(entry for entry in asked if entry.architecture.name == claim.candidate)
+        except GuardError as error:
+            remark = str(error)
+    measured: tuple[Measured, ...] = ()
+    if sealed is not None and sealed.problems:
+        seal, name = Sealed(directory), winner.architecture.name
+        try:
+            seal.open(name)
+            own = await sealed.evaluate(winner.architecture, range(sealed.problems))
+            others = [single for single in baselines if digest(single) != digest(winner.architecture)]
+            measured = await _sealed(winner, own, sealed, others, history.spec.cost)
+            # Last, so that a run that is cut before can still score them.
+            seal.close(name, _scores(own))
+        except GuardError as error:
+            remark = f"{remark} {error}".strip()
+    return Verdict(winner, accuracy(_known(winner.outcomes)), claim, measured, remark)
+
+
+def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
+    """Every model that generates in a first layer, by itself and once, with the settings of where it stands first."""
+    found: dict[str, Architecture] = {}
+    for architecture in architectures:
+        specs = architecture.specs()
+        for component in architecture.layers[0]:
+            if component.kind != "generate":
+                continue
+            named = getattr(component, "model")  # noqa: B009 - of a class that this package does not import
+            for ref in [named] if isinstance(named, str) else named:
+                spec = specs[ref]
+                if spec.use not in found:
+                    only = component.model_copy(update={"model": ref, "n": 1})
+                    found[spec.use] = Architecture(
+                        name=f"single-{re.sub(r'[^0-9A-Za-z_.+-]', '-', spec.use.partition('/')[2])}",
+                        models={ref: spec} if ref in architecture.models else {},
+                        layers=((only,),),
+                        answer=architecture.answer,
+                    )
+    return list(found.values())
+
+
+def best_of_equal_cost(single: Architecture, single_cost: float, winner_cost: float, most: int = 64) -> Architecture:
+    """A majority of as many samples of one model as a cost buys; at least 2."""
+    n = max(2, min(most, round(winner_cost / single_cost))) if single_cost > 0 else 2
+    generate = single.layers[0][0].model_copy(update={"n": n})
+    name = f"{single.name.removeprefix('single-')}-vote-of-{n}"
+    return single.model_copy(update={"name": name, "layers": ((generate,), parse_layer("vote"))})
+
+
+async def _sealed(
+    winner: Entry, own: Sequence[Outcome], sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
+) -> tuple[Measured, ...]:
+    places = range(sealed.problems)
+    cost = mean_cost(own, unit)
+    measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
+    compared: list[tuple[Architecture, Sequence[Outcome]]] = []
+    for architecture in baselines:
+        compared.append((architecture, await sealed.evaluate(architecture, places)))
+    if compared:
+        best, outcomes = max(compared, key=lambda pair: mean(o.score for o in pair[1]))
+        # Where prices are not known, tokens say what costs the same.
+        counted: CostUnit = "tokens" if math.isnan(cost) else unit
+        equal = best_of_equal_cost(best, mean_cost(outcomes, counted), mean_cost(own, counted))
+        compared.append((equal, await sealed.evaluate(equal, places)))
+    for architecture, outcomes in compared:
+        pairs = scored(own, outcomes)
+        difference = paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs])
+        theirs = mean_cost(outcomes, unit)
+        measured.append(Measured(architecture.name, accuracy(_known(outcomes)), theirs, difference))
+    return tuple(measured)
+
+
+def _with_baseline(finalists: Sequence[Entry], history: History) -> list[Entry]:
+    """The cheapest entry that was tried, as the baseline, then the finalists."""
+    cheapest = min(history.whole(), key=lambda entry: (mean(o.calls for o in entry.outcomes), -entry.accuracy))
+    return [cheapest, *(entry for entry in finalists if entry is not cheapest)]
+
+
+def _scores(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
+    # A grader that crashed on a guarded problem must not stop the choice; it counts as wrong for everybody alike.
+    return {str(place): outcome.score or 0.0 for place, outcome in enumerate(outcomes)}
+
+
+def _known(outcomes: Sequence[Outcome]) -> list[float]:
+    return [outcome.score for outcome in outcomes if outcome.score is not None]
