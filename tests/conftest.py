@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from archon.testing import isolated_registry
 from tests.postgres import database as database
 from tests.postgres import postgres as postgres
+
+# How long one example takes says more about the machine than about the code; a test as a whole has its time limit.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
