@@ -63,13 +63,13 @@ SENTENCES = {
         changed("temperature", "temprature"),
         "file.yaml:3: unknown key 'temprature' in models.solver; did you mean 'temperature'? "
         "Known: api_key, base_url, concurrency, extra, fallback, hedge, max_tokens, price, requests_per_minute, stop, "
-        "temperature, timeout, tokens_per_minute, top_p, use.",
+        "temperature, template, timeout, tokens_per_minute, top_p, use.",
     ),
     "unknown model key in a role named like a technique": (
         changed("judge: openai/y", "rank: {use: openai/y, kep: 1}"),
         "file.yaml:4: unknown key 'kep' in models.rank. "
         "Known: api_key, base_url, concurrency, extra, fallback, hedge, max_tokens, price, requests_per_minute, stop, "
-        "temperature, timeout, tokens_per_minute, top_p, use.",
+        "temperature, template, timeout, tokens_per_minute, top_p, use.",
     ),
     "unknown price key": (
         changed("temperature: 0.5", "price: {input: 1, output: 2, date: 2026-01-01, cache_input: 1}"),
