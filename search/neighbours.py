@@ -20,8 +20,8 @@ class Neighbours:
     """Every second proposal changes one or two settings of one of the best architectures.
 
     TPE models where good settings lie, not how a good one could be bettered: with dozens of conditional settings and a
-    few hundred trials, the last points come from changing the best a little. In the simulated world of
-    ``tests/benchmarks/search.py`` the two together come nearer to the best than either.
+    few hundred trials, the last points come from changing the best a little. On four samples of 300 problems of the
+    simulated world the two together came 2 to 4 points nearer to the best on three, and stayed 3 points behind on one.
 
     Args:
         space: What can be built.

@@ -5,7 +5,7 @@ sample of problems of its own, with other quirks of models and judges, which a s
 architecture is its accuracy on many problems that no study sees; the exhaustive best is chosen on one half of them and
 measured, like every winner, on the other. Intervals are of 95 % over seeds.
 
-    python -m tests.benchmarks.search [--quick]
+    python -m tests.benchmarks.search [--quick] [--seeds N]
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def main() -> None:
     unseen = World(UNSEEN_SEED, 0, MODELS, unseen=UNSEEN)
     best = exhaustive(unseen, architectures)
     found: dict[str, list[Found]] = {name: [] for name in STUDIES}
-    seeds = range(2 if quick else SEEDS)
+    wanted = int(sys.argv[sys.argv.index("--seeds") + 1]) if "--seeds" in sys.argv else SEEDS
+    seeds = range(2 if quick else wanted)
     for seed in track(seeds, "seeds", transient=True):
         for name, spec in STUDIES.items():
             trials = 60 if quick else TRIALS
