@@ -46,6 +46,13 @@ def open_storage(where: str | Path) -> BaseStorage:
         raise ConfigError(f"{hidden(text)}: the database cannot be opened: {hidden(reason)}") from None
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections of a storage that is a database; nothing is to be asked of it afterwards."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def with_driver(url: str) -> str:
     """The URL with the driver that the extra installs, where none is named."""
     for scheme in ("postgresql://", "postgres://"):

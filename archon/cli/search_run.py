@@ -30,7 +30,7 @@ from search.job import Job
 from search.parameters import Params
 from search.prospect import check_spec, look
 from search.spec import parse_spec
-from search.storage import Watchdog, open_storage
+from search.storage import Watchdog, close_storage, open_storage
 from search.warm import alike, found_by, settings_of
 
 PLANNED = ("grid", "greedy", "factorial")
@@ -189,6 +189,8 @@ def _execute(
         raise
     finally:
         directory.close()
+        if storage is not None:
+            close_storage(storage)
         if store is not None:
             store.close()
     if json:

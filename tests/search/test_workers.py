@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.progress import CAME_TO
-from search.storage import open_storage
+from search.storage import close_storage, open_storage
 from tests.search.hosted import SPACE, models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,8 +64,9 @@ def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp
         assert lead.returncode == 0, err
         _, err = others[1].communicate(timeout=120)
         assert others[1].returncode == 0, err
-        others[0].wait()
+        others[0].communicate()
     trials = study.get_trials()
+    close_storage(storage)
     counted = [t for t in trials if t.user_attrs.get(CAME_TO) in ("evaluated", "dropped", "failed", "predicted")]
     finished = [t for t in counted if t.state == TrialState.COMPLETE]
     assert len(finished) == TRIALS
