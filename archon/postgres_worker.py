@@ -64,7 +64,11 @@ class Worker:
         }
         try:
             self._connection = connect(url)
-            prepare(self._connection, url)
+            try:
+                prepare(self._connection, url)
+            except BaseException:
+                self._connection.close()
+                raise
         except psycopg.Error as error:
             raise ConfigError(f"{hidden(url)}: the sample store cannot be opened: {said(error)}.") from None
         self._thread = threading.Thread(target=self._work, name="archon sample store", daemon=True)
