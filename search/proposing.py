@@ -92,7 +92,10 @@ class Greedy:
 
     def __call__(self, history: History) -> Params | None:
         """The next one."""
-        self._best = history.best.params if history.best else None
+        # Until something keeps to the ceiling, the way down in cost is the way to it.
+        unit = history.spec.cost
+        best = history.best or min(history.entries.values(), key=lambda entry: entry.cost(unit), default=None)
+        self._best = best.params if best else None
         return next(self._plan, None)
 
     def _proposals(self, start: Params) -> Iterator[Params]:
