@@ -20,7 +20,9 @@ CONTEXT = 4096
 # Measured against llama.cpp's own server: n evaluates the prompt once but counts the tokens of one choice only, and
 # the reply to a trailing assistant message repeats that message. A seed repeats a text only while nothing else is in
 # flight, because the order of floating-point sums depends on what shares a batch.
-CAPABILITIES = Capabilities(multiple=True, recount=True, seed=True, stop=True, logprobs=True, prefix="echoes")
+CAPABILITIES = Capabilities(
+    multiple=True, recount=True, seed=True, stop=True, logprobs=True, prefix="echoes", completions=True
+)
 
 
 @dataclass(frozen=True, slots=True)
