@@ -7,7 +7,9 @@ import re
 URL = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)([^\s\"'<>]+)")
 # Credentials end at the first @, as libpq reads them; a second one means that the password holds one that is not
 # written as %40.
-PLAIN = re.compile(r"(?P<user>[^:@/?#\s]*)(?::[^@/?#\s]*)?@(?P<host>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?P<query>\?\S*)?")
+PLAIN = re.compile(
+    r"(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@(?P<host>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?P<query>\?\w+=\S*)?"
+)
 ONE_HOST = r"(?:\[[^\]@/?#\s]*\]|[^:@/?#\[\],\s]*)(?::\d*)?"
 HOSTS = re.compile(rf"{ONE_HOST}(?:,{ONE_HOST})*(?:/[^@?#\s]*)?(?:\?[^@\s]*)?")
 SECRET = re.compile(r"(?<=[?&])(?:ssl)?password=[^&]*&?", re.IGNORECASE)
@@ -32,7 +34,10 @@ def is_readable(url: str) -> bool:
     if found is None:
         return False
     rest = found[2]
-    return bool(PLAIN.fullmatch(rest) or HOSTS.fullmatch(rest))
+    if (plain := PLAIN.fullmatch(rest)) is not None:
+        # What looks like a query may be the end of a password.
+        return not (plain["password"] and "@" in (plain["query"] or ""))
+    return HOSTS.fullmatch(rest) is not None
 
 
 def _without_password(rest: str) -> str:
