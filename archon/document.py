@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from archon.errors import ConfigError
+from archon.kinds import Configuration
 from archon.suggest import nearest
 
 VARIABLE = re.compile(r"\$(?P<escaped>\$)?\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -190,3 +191,15 @@ def configurations(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from configurations(argument)
+
+
+def keys_within(owner: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The valid keys of the mapping that a path leads to from a model's own."""
+    for part in path:
+        if not isinstance(part, str):
+            continue
+        if part in owner.model_fields:
+            owner = next(configurations(owner.model_fields[part].annotation), owner)
+        elif issubclass(owner, Configuration):
+            owner = owner.kinds.get(part)
+    return sorted(owner.model_fields)

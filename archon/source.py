@@ -23,8 +23,8 @@ from archon.document import (
     VARIABLE,
     Location,
     complaint,
-    configurations,
     interpolate,
+    keys_within,
     load_yaml,
     plain,
     read_text,
@@ -32,7 +32,6 @@ from archon.document import (
 from archon.errors import ConfigError, ConfigWarning
 from archon.importers.upstream import import_upstream, is_upstream
 from archon.importers.values import parse_json
-from archon.kinds import Configuration
 from archon.models.spec import ModelSpec
 from archon.technique import technique
 
@@ -151,11 +150,4 @@ def _known_keys(path: Location) -> list[str]:
     elif path[0] == "layers":
         kind = next(index for index, part in enumerate(path) if index and isinstance(part, str))
         owner, inner = technique(str(path[kind])), path[kind + 1 : -1]
-    for part in inner:
-        if not isinstance(part, str):
-            continue
-        if part in owner.model_fields:
-            owner = next(configurations(owner.model_fields[part].annotation), owner)
-        elif issubclass(owner, Configuration):
-            owner = owner.kinds.get(part)
-    return sorted(owner.model_fields)
+    return keys_within(owner, inner)

@@ -11,9 +11,8 @@ from ruamel.yaml.comments import CommentedMap
 
 from archon.answers import AnswerFormat
 from archon.architecture import AnswerField, ModelField
-from archon.document import Location, complaint, configurations, interpolate, load_yaml, plain, read_text
+from archon.document import Location, complaint, interpolate, keys_within, load_yaml, plain, read_text
 from archon.errors import ConfigError
-from archon.kinds import Configuration
 from archon.models.spec import ModelSpec
 from archon.suggest import unknown
 from evals.sources import SourceField
@@ -175,11 +174,4 @@ def _known_keys(path: Location) -> list[str]:
         owner, inner = formats[str(path[1])], ()
     elif path[0] == "judge":
         owner, inner = ModelSpec, path[1:-1]
-    for part in inner:
-        if not isinstance(part, str):
-            continue
-        if part in owner.model_fields:
-            owner = next(configurations(owner.model_fields[part].annotation), owner)
-        elif issubclass(owner, Configuration):
-            owner = owner.kinds.get(part)
-    return sorted(owner.model_fields)
+    return keys_within(owner, inner)

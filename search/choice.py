@@ -41,15 +41,16 @@ class Measured:
 
     def to_data(self, unit: CostUnit) -> dict[str, Any]:
         """The figures as JSON values."""
+        right = self.accuracy.value
         data: dict[str, Any] = {
             "name": self.name,
-            "accuracy": self.accuracy.value,
+            "accuracy": right,
             "standard_error": self.accuracy.standard_error,
             "interval_95": [self.accuracy.low, self.accuracy.high],
             "n": self.accuracy.n,
-            "cost": None if self.cost != self.cost else self.cost,
+            "cost": None if math.isnan(self.cost) else self.cost,
             "unit": unit,
-            "cost_of_pass": self.cost / self.accuracy.value if self.accuracy.value and self.cost == self.cost else None,
+            "cost_of_pass": None if math.isnan(self.cost) or not right else self.cost / right,
         }
         if self.difference is not None:
             d = self.difference
@@ -88,8 +89,8 @@ async def choose(
 ) -> Verdict:
     """Let the guard choose among the finalists of a study, and score the winner once on the sealed problems.
 
-    The guard is asked about the simplest single model that the study tried first, which is its baseline, then about the
-    finalists, best first. Only what it releases decides; the sealed problems decide nothing. The guard speaks of
+    The guard is asked about the architecture with the fewest calls, which is its baseline, then about the finalists,
+    best first. Only what it releases decides; the sealed problems decide nothing. The guard speaks of
     accuracy alone: where the objective is cost-of-pass, it is asked about the best one, and chooses no other.
 
     Args:

@@ -33,8 +33,8 @@ from search.result import write_result
 from search.rules import turned_down
 from search.space import Space
 from search.spec import StudySpec
-from search.storage import Watchdog, give_up
-from search.study import STOPPED, Study, create
+from search.storage import Watchdog, create_study, give_up
+from search.study import STOPPED, Study
 from search.warm import adopt
 
 Show = Callable[[Progress, History], None]
@@ -74,7 +74,7 @@ def begin(job: Job, storage: BaseStorage, *, resume: bool) -> optuna.Study:
         ConfigError: There is a study of that name already, or it is another one.
     """
     try:
-        study = create(job.spec, name=job.name, storage=storage, resume=resume)
+        study = create_study(job.spec, name=job.name, storage=storage, resume=resume)
     except optuna.exceptions.DuplicatedStudyError:
         raise ConfigError(
             f"The storage has a study '{job.name}' already; --study gives this one another name."

@@ -63,7 +63,9 @@ class Race:
         differences = np.array([x - y for x, y in zip(candidate, best, strict=True) if y is not None])
         if len(differences) < FIRST_RUNG:
             return False
-        return bool(differences.mean() < -z(self.alpha) * differences.std(ddof=1) / math.sqrt(len(differences)))
+        return bool(
+            differences.mean() < -normal_quantile(self.alpha) * differences.std(ddof=1) / math.sqrt(len(differences))
+        )
 
     def cost_of_pass_lost(self, candidate: Sequence[Outcome], best: float, unit: CostUnit) -> bool:
         """Whether the candidate's cost-of-pass is clearly above that of the best.
@@ -74,18 +76,18 @@ class Race:
         if len(excess) < FIRST_RUNG or not math.isfinite(best):
             return False
         error = excess.std(ddof=1) / math.sqrt(len(excess))
-        return bool(excess.mean() > z(self.alpha) * error)
+        return bool(excess.mean() > normal_quantile(self.alpha) * error)
 
     def too_dear(self, candidate: Sequence[Outcome], ceiling: float, unit: CostUnit) -> bool:
         """Whether the candidate's mean cost is clearly above the ceiling."""
         costs = np.array([outcome.cost(unit) for outcome in candidate])
         if len(costs) < FIRST_RUNG:
             return False
-        return bool(costs.mean() - z(self.alpha) * costs.std(ddof=1) / math.sqrt(len(costs)) > ceiling)
+        return bool(costs.mean() - normal_quantile(self.alpha) * costs.std(ddof=1) / math.sqrt(len(costs)) > ceiling)
 
 
-def z(alpha: float) -> float:
-    """The one-sided normal quantile."""
+def normal_quantile(alpha: float) -> float:
+    """The number that a standard normal one exceeds with probability ``alpha``."""
     return NormalDist().inv_cdf(1 - alpha)
 
 

@@ -134,11 +134,7 @@ def _words(component: Technique, architecture: Architecture) -> str:
         (architecture.models[ref].use if ref in architecture.models else ref).rpartition("/")[2]
         for _, ref in component.model_refs()
     ]
-    said += [
-        f"{name}={getattr(component, name)}"
-        for name in ("n", "temperature", "keep", "rounds")
-        if _told(component, name)
-    ]
+    said += [f"{name}={getattr(component, name)}" for name in TOLD if _told(component, name)]
     return component.kind + (f"({', '.join(dict.fromkeys(said))})" if said else "")
 
 

@@ -6,8 +6,9 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -17,6 +18,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from archon.errors import ConfigError
 from archon.urls import hidden
+from search.proposing import sampler_of
+from search.spec import Objective, StudySpec
 
 BEAT = "beat "
 BEAT_SECONDS = 5.0
@@ -44,6 +47,22 @@ def open_storage(where: str | Path) -> BaseStorage:
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{hidden(text)}: the database cannot be opened: {hidden(reason)}") from None
+
+
+def create_study(spec: StudySpec, *, name: str = "search", storage: Any = None, resume: bool = False) -> optuna.Study:
+    """The Optuna study of a search; the same name in the same storage is the same study."""
+    directions: Mapping[Objective, list[Literal["minimize", "maximize"]]] = {
+        "accuracy": ["maximize"],
+        "cost_of_pass": ["minimize"],
+        "pareto": ["maximize", "minimize", "minimize"],
+    }
+    return optuna.create_study(
+        study_name=name,
+        directions=directions[spec.objective],
+        sampler=sampler_of(spec),
+        storage=storage,
+        load_if_exists=resume,
+    )
 
 
 def close_storage(storage: BaseStorage) -> None:

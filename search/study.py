@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -24,7 +24,7 @@ from search.progress import CAME_TO, CameTo, Progress
 from search.proposing import proposer_of, sampler_of
 from search.racing import Race, rungs
 from search.space import InvalidArchitectureError, Space
-from search.spec import Objective, StudySpec
+from search.spec import StudySpec
 from search.storage import BEAT_SECONDS, Watchdog, give_up
 from search.surrogate import Remembers, predict
 
@@ -47,7 +47,7 @@ class Study:
         check: The rules.
         evaluator: Runs architectures on problems.
         spec: The settings.
-        study: Where trials are kept; an Optuna study made by :func:`create`.
+        study: Where trials are kept; an Optuna study made by :func:`search.storage.create_study`.
         watchdog: Given where several workers share the study: trials are then counted over all of them.
         leads: Whether this one of several workers says when the study is over, and waits for the others.
         known: Settings to try first, such as those of a known architecture.
@@ -384,19 +384,3 @@ class Study:
             watchdog.revive()
             await asyncio.sleep(PAUSE_SECONDS)
         self.recall()
-
-
-def create(spec: StudySpec, *, name: str = "search", storage: Any = None, resume: bool = False) -> optuna.Study:
-    """The Optuna study of a search; the same name in the same storage is the same study."""
-    directions: Mapping[Objective, list[Literal["minimize", "maximize"]]] = {
-        "accuracy": ["maximize"],
-        "cost_of_pass": ["minimize"],
-        "pareto": ["maximize", "minimize", "minimize"],
-    }
-    return optuna.create_study(
-        study_name=name,
-        directions=directions[spec.objective],
-        sampler=sampler_of(spec),
-        storage=storage,
-        load_if_exists=resume,
-    )

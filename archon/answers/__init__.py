@@ -17,7 +17,7 @@ from archon.answers.choice import ChoiceAnswer
 from archon.answers.json_value import JsonAnswer
 from archon.answers.math import MathAnswer
 from archon.answers.text import RegexAnswer, TextAnswer
-from archon.suggest import unknown
+from archon.suggest import named_kind
 
 __all__ = [
     "AnswerFormat",
@@ -44,17 +44,8 @@ def parse_answer_format(value: object) -> AnswerFormat:
     """
     if isinstance(value, AnswerFormat):
         return value
-    kind, settings = value, None
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((kind, settings),) = value.items()
-    if not isinstance(kind, str) or not isinstance(settings, Mapping | None):
-        raise ValueError(
-            f"an answer format is a kind ({', '.join(_KINDS)}) or one kind with its settings, such as "
-            f"{{choice: {{options: ABCD}}}}, not {value!r}."
-        )
-    if kind not in _KINDS:
-        raise ValueError(unknown("answer format", kind, _KINDS))
-    return _KINDS[kind].model_validate(dict(settings or {}))
+    kind, settings = named_kind(value, _KINDS, "an answer format", "{choice: {options: ABCD}}")
+    return _KINDS[kind].model_validate(settings)
 
 
 def answer_format_to_data(fmt: AnswerFormat) -> str | dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archon.suggest import unknown
+from archon.suggest import named_kind
 from evals.graders.answers import Choice, Contains, Exact, Math, Regex, Text
 from evals.graders.base import Asks, Grade, Grader, Problem, Tools
 from evals.graders.code import Code
@@ -35,14 +35,5 @@ def parse_grader(value: object) -> Grader:
     """
     if isinstance(value, Grader):
         return value
-    kind, settings = value, None
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((kind, settings),) = value.items()
-    if not isinstance(kind, str) or not isinstance(settings, Mapping | None):
-        raise ValueError(
-            f"a grader is a kind ({', '.join(_KINDS)}) or one kind with its settings, such as "
-            f"{{code: {{seconds: 10}}}}, not {value!r}."
-        )
-    if kind not in _KINDS:
-        raise ValueError(unknown("grader", kind, _KINDS))
-    return _KINDS[kind].model_validate(dict(settings or {}))
+    kind, settings = named_kind(value, _KINDS, "a grader", "{code: {seconds: 10}}")
+    return _KINDS[kind].model_validate(settings)

@@ -29,7 +29,8 @@ from archon.architecture import Architecture
 from search.simulated import SimulatedModel, World
 from search.space import Space
 from search.spec import StudySpec
-from search.study import Study, create
+from search.storage import create_study
+from search.study import Study
 
 SPACE = Path(__file__).parents[2] / "configs" / "searches" / "simulated.yaml"
 PROBLEMS, UNSEEN, SEEDS, TRIALS = 1000, 4000, 20, 300
@@ -67,7 +68,7 @@ class Found:
 
 async def search(space: Space, spec: StudySpec, world: World, unseen: World, best: float, size: int) -> Found:
     """Run one study and measure its winner."""
-    study = Study(space, lambda architecture: None, world, spec, create(spec))
+    study = Study(space, lambda architecture: None, world, spec, create_study(spec))
     history = await study.run()
     winner = history.best
     assert winner is not None

@@ -18,8 +18,8 @@ from search.history import History
 from search.progress import CAME_TO
 from search.simulated import World
 from search.spec import Objective, Sampler, StudySpec
-from search.storage import Watchdog, open_storage
-from search.study import Study, create
+from search.storage import Watchdog, create_study, open_storage
+from search.study import Study
 from tests.search.toys import Table, outcomes, study, toy, world
 
 ALONE = {"parallel": 1, "surrogate": False}
@@ -185,7 +185,7 @@ async def test_an_objective_that_is_not_a_number_is_said_in_a_sentence() -> None
 
 async def test_rules_that_leave_nothing_are_said_in_a_sentence() -> None:
     spec = StudySpec(trials=4, sampler="random", **ALONE)
-    made = Study(toy(), lambda architecture: "it is too small.", world(), spec, create(spec))
+    made = Study(toy(), lambda architecture: "it is too small.", world(), spec, create_study(spec))
     with pytest.raises(ConfigError, match=r"No architecture of this space passes .* it is too small"):
         await made.run()
     assert made.progress.trials == 0
@@ -222,10 +222,10 @@ async def test_the_surrogate_turns_down_what_samples_at_hand_speak_against() -> 
 
 async def test_two_workers_share_the_trials_and_count_each_once(tmp_path: Path) -> None:
     spec, path = StudySpec(sampler="random", trials=9, parallel=2, surrogate=False), tmp_path / "j.log"
-    create(spec, storage=open_storage(path))
+    create_study(spec, storage=open_storage(path))
     workers = []
     for number in range(3):
-        optuna_study = create(spec, storage=open_storage(path), resume=True)
+        optuna_study = create_study(spec, storage=open_storage(path), resume=True)
         watchdog = Watchdog(optuna_study, f"w{number}")
         workers.append(
             Study(toy(), lambda a: None, Slow(world()), spec, optuna_study, watchdog=watchdog, leads=number == 0)
@@ -241,12 +241,12 @@ async def test_two_workers_share_the_trials_and_count_each_once(tmp_path: Path) 
 
 async def test_the_trial_of_a_silent_worker_is_tried_again_and_a_late_answer_is_not_counted(tmp_path: Path) -> None:
     spec, path = StudySpec(sampler="random", trials=4, parallel=1, surrogate=False), tmp_path / "j.log"
-    dead = create(spec, storage=open_storage(path))
+    dead = create_study(spec, storage=open_storage(path))
     lost = dead.ask()
     toy().suggest(lost)
     lost.set_user_attr("worker", "dead")
     Watchdog(dead, "dead", clock=lambda: 0.0).beat()
-    mine = create(spec, storage=open_storage(path), resume=True)
+    mine = create_study(spec, storage=open_storage(path), resume=True)
     made = Study(toy(), lambda a: None, world(), spec, mine, watchdog=Watchdog(mine, "me"))
     await made.run()
     trials = mine.get_trials()
@@ -261,7 +261,7 @@ async def test_the_trial_of_a_silent_worker_is_tried_again_and_a_late_answer_is_
 
 def test_a_watchdog_gives_up_after_some_tries() -> None:
     now = [0.0]
-    made = create(StudySpec())
+    made = create_study(StudySpec())
     watchdog = Watchdog(made, "me", clock=lambda: now[0])
     made.enqueue_trial({})
     tries = 0

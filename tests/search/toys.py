@@ -10,7 +10,8 @@ from search.parameters import Params
 from search.simulated import SimulatedModel, World
 from search.space import Space
 from search.spec import StudySpec
-from search.study import Study, create
+from search.storage import create_study
+from search.study import Study
 
 TOY = """\
 name: toy
@@ -38,7 +39,7 @@ def world(problems: int = 40, seed: int = 1, *, share: bool = True) -> World:
 
 def study(spec: StudySpec, evaluator: object = None, storage: object = None, **more: object) -> Study:
     evaluator = world() if evaluator is None else evaluator
-    made = create(spec, storage=storage, resume=storage is not None)
+    made = create_study(spec, storage=storage, resume=storage is not None)
     return Study(toy(), lambda architecture: None, evaluator, spec, made, **more)  # type: ignore[arg-type]
 
 
