@@ -39,7 +39,7 @@ SEEDS, PROBLEMS = 150, 3
 NOISES = (0.5, 1.0, 2.0, 3.0, 5.0)
 DEPTHS, RIGHT = (4, 10), (0.25, 0.6)
 PERSISTENCE = 0.8
-STAR = "A*, weight 16, size k"
+STAR = "A*, weight 16, again 1, size k"
 COMPARED = (8, 16, 32)
 RESAMPLED = 1000
 
@@ -63,11 +63,11 @@ async def particles(search: Search, n: int) -> list[Partial]:
     return best_first([path[-1] for path in population.paths], "last")
 
 
-def star(weight: float) -> Run:
-    """A* with so much weight on the reward."""
+def star(weight: float, again: float | None = None) -> Run:
+    """A* with so much weight on the reward, beginnings waiting again at so much more."""
 
     async def run(search: Search, k: int) -> list[Partial]:
-        return await a_star(search, waiting(search, weight), k=k, cost="1-r")
+        return await a_star(search, waiting(search, weight), k=k, cost="1-r", again=again)
 
     return run
 
@@ -92,7 +92,8 @@ WAYS = {
     "beam search, m = 4": Way(lambda search, n: beam_search(search, n=n, m=4), (4, 8, 16, 32)),
     "particle filter": Way(particles, (4, 8, 16, 32)),
     "A*, weight 1, size k": Way(star(1.0), (4, 8), 256),
-    STAR: Way(star(16.0), (3, 4, 6, 8, 12), 256),
+    "A*, weight 16, size k": Way(star(16.0), (3, 4, 6, 8, 12), 256),
+    STAR: Way(star(16.0, 1.0), (1, 2, 4, 8, 12), 256),
     "dvts, m = 4": Way(lambda search, n: dvts(search, n=n, m=4), (8, 32)),
     "best step of n": Way(step_best_of_n, (4, 16)),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,12 @@ class TestAStar(TechniqueConformance):
 
 class TestAStarByLogarithm(TechniqueConformance):
     technique = AStar(model="m", k=3, cost="-log r", weight=0.5, max_steps=5, limit=Limit(), reward=Judge(model="m"))
+    script = staticmethod(stepping)
+    candidates = ()
+
+
+class TestAStarAgain(TechniqueConformance):
+    technique = AStar(model="m", k=1, weight=16.0, again=1.0, max_steps=5, reward=Judge(model="m"))
     script = staticmethod(stepping)
     candidates = ()
 
@@ -70,6 +77,66 @@ def test_equal_steps_count_once() -> None:
     frontier = waiting(search, 1.0)
     run_sync(a_star(search, frontier, k=6, cost="1-r"))
     assert len(frontier) == 2
+
+
+class Numbered:
+    """The n-th step drawn after a beginning is the number n, up to ``most`` different ones; two make an answer."""
+
+    longest = None
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.draws: dict[str, int] = {}
+
+    async def extend(self, partial: Partial, n: int) -> list[Partial]:
+        first = self.draws.get(partial.text, 0)
+        self.draws[partial.text] = first + n
+        end = "stop" if partial.steps else ""
+        return [partial.then(str(min(first + i, self.most - 1)), end=end) for i in range(n)]
+
+
+class Only:
+    """Rewards what begins as one answer does, and nothing else."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    async def score(self, partials: Sequence[Partial]) -> list[float]:
+        return [0.9 if self.answer.startswith(partial.text) else 0.1 for partial in partials]
+
+
+def drawn_until(answer: str, *, k: int, again: float | None) -> tuple[list[str], dict[str, int]]:
+    """What A* finds where only one answer is good, and how much it drew after which beginnings."""
+    numbered = Numbered(most=8)
+    search = Search(numbered, Only(answer))
+    found = run_sync(a_star(search, waiting(search, 16.0), k=k, cost="1-r", again=again))
+    return [partial.text for partial in found], numbered.draws
+
+
+def test_a_beginning_that_waits_again_is_drawn_from_until_something_good_comes_of_it() -> None:
+    # "3", reached by the fourth draw, waits at 0.1 + 16 x 0.1 = 1.7, 2.7 ... 5.7, and the root at 4 and 5 in between.
+    assert drawn_until("34", k=1, again=1.0) == (["34"], {"": 6, "3": 5})
+    assert drawn_until("34", k=3, again=1.0) == (["34"], {"": 9, "3": 6})
+    # Without it, what the first draws did not bring is never seen.
+    assert drawn_until("34", k=3, again=None)[0] == ["00"]
+
+
+def test_the_dearer_it_is_to_wait_again_the_sooner_another_beginning_is_tried() -> None:
+    _, patient = drawn_until("74", k=1, again=1.0)
+    _, impatient = drawn_until("74", k=1, again=8.0)
+    assert patient == {"": 8, "7": 5}
+    assert "0" in impatient
+
+
+def test_nothing_waits_again_once_nothing_new_comes_of_it() -> None:
+    class Cut(Numbered):
+        async def extend(self, partial: Partial, n: int) -> list[Partial]:
+            return [replace(each, end="length") for each in await super().extend(partial, n)]
+
+    cut = Cut(most=3)
+    search = Search(cut, Only("0"))
+    assert run_sync(a_star(search, waiting(search, 1.0), k=2, cost="1-r", again=0.1)) == []
+    assert cut.draws == {"": 6}
 
 
 def test_a_step_costs_what_its_reward_lacks() -> None:

@@ -141,6 +141,17 @@ def test_of_equals_the_deeper_goes_first_and_then_the_earlier() -> None:
     assert [reached.state for reached in frontier] == ["c", "b", "d"]
 
 
+def test_what_waits_again_is_expanded_when_its_surcharge_lets_it() -> None:
+    frontier = Frontier("", nothing)
+    frontier.replace_first([("a", 2)], again=1.5)
+    assert [(reached.state, reached.total) for reached in frontier] == [("", 1.5), ("a", 2)]
+    frontier.replace_first([("b", 4)], again=1.5)
+    assert [(reached.state, reached.total) for reached in frontier] == [("a", 2), ("", 3), ("b", 4)]
+    frontier.replace_first([])
+    frontier.replace_first([])
+    assert [reached.state for reached in frontier] == ["b"]
+
+
 def test_without_a_goal_everything_is_expanded_and_nothing_found() -> None:
     tree = Tree(2, 2, 0)
     tree.goals = set()
