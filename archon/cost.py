@@ -151,8 +151,8 @@ NOTHING = Totals()
 
 def together(parts: Sequence[Totals]) -> Totals:
     """The sum of totals."""
-    if not parts:
-        return NOTHING
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
     usages = [part.usage for part in parts]
     return Totals(
         sum([part.calls for part in parts]),

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+BUFFER_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -60,7 +62,7 @@ class TraceFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+        self._file = path.open("ab", BUFFER_BYTES)
 
     def __call__(self, event: Event) -> None:
         """Append one event."""

@@ -8,6 +8,7 @@ third of aiohttp's processor time per call and a fortieth of httpx's; it knows n
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ import httptools
 import openai
 from pydantic_core import to_json
 
+from archon.alarm import Alarm
 from archon.errors import ConfigError, TransientError
 from archon.models.transport import CONNECT_SECONDS, HttpReply, HttpStream, certificates
 
@@ -28,9 +30,10 @@ IDLE_SECONDS = 4.0
 class _Connection(asyncio.Protocol):
     """One connection: one exchange at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, overdue: _Overdue) -> None:
         self.closed = False
         self.idle_since = 0.0
+        self._overdue = overdue
         self._transport: asyncio.Transport
         self._parser: Any = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[None] | None = None
@@ -52,7 +55,7 @@ class _Connection(asyncio.Protocol):
         if problem is None and self._headed and unframed:
             self._complete()
             return
-        self._fail(f"the connection failed: {problem or 'the server closed it before the reply was complete'}")
+        self.fail(f"the connection failed: {problem or 'the server closed it before the reply was complete'}")
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what is not HTTP ends the exchange."""
@@ -63,7 +66,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"the reply is not HTTP: {error}", reason="malformed")
+            self.fail(f"the reply is not HTTP: {error}", reason="malformed")
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -109,12 +112,12 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._begin(request)
         self._end = loop.create_future()
-        alarm = loop.call_later(timeout, self._fail, f"no reply within {timeout:g} s", "timeout")
+        self._overdue.watch(self, timeout)
         try:
             await self._end
             return HttpReply(self.status, self._headers, b"".join(self._body))
         finally:
-            alarm.cancel()
+            self._overdue.forget(self)
             self._finish()
 
     @asynccontextmanager
@@ -123,12 +126,12 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._begin(request)
         self._head, self._end, self._arrived = loop.create_future(), loop.create_future(), asyncio.Event()
-        alarm = loop.call_later(timeout, self._fail, f"no reply within {timeout:g} s", "timeout")
+        self._overdue.watch(self, timeout)
         try:
             await self._head
             yield HttpStream(self.status, self._headers, self._chunks(self._end, self._arrived))
         finally:
-            alarm.cancel()
+            self._overdue.forget(self)
             self._finish()
 
     async def _chunks(self, end: asyncio.Future[None], arrived: asyncio.Event) -> AsyncIterator[bytes]:
@@ -159,7 +162,8 @@ class _Connection(asyncio.Protocol):
         if not complete or self.closed:
             self.close()
 
-    def _fail(self, problem: str, reason: str = "connection") -> None:
+    def fail(self, problem: str, reason: str = "connection") -> None:
+        """Whatever is awaited will not come."""
         error = TransientError(problem, reason=reason)
         for future in (self._head, self._end):
             if future is not None and not future.done():
@@ -173,10 +177,48 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
 
+class _Overdue:
+    """Ends exchanges that take too long, by one timer for all: one for each would cost as much as parsing the reply."""
+
+    def __init__(self) -> None:
+        self._due: dict[_Connection, tuple[float, float]] = {}
+        self._next = math.inf
+        self._alarm = Alarm(self._look)
+
+    def watch(self, connection: _Connection, timeout: float) -> None:
+        """Let the exchange fail when it has taken this many seconds."""
+        at = asyncio.get_running_loop().time() + timeout
+        self._due[connection] = at, timeout
+        if at < self._next:
+            self._next = at
+            self._alarm.clear()
+        self._alarm.set(timeout)
+
+    def forget(self, connection: _Connection) -> None:
+        """The exchange has ended."""
+        self._due.pop(connection, None)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._due.clear()
+        self._alarm.clear()
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection, (at, timeout) in list(self._due.items()):
+            if at <= now:
+                self.forget(connection)
+                connection.fail(f"no reply within {timeout:g} s", "timeout")
+        self._next = min((at for at, _ in self._due.values()), default=math.inf)
+        if self._due:
+            self._alarm.set(self._next - now)
+
+
 class WirePool:
     """Open connections by endpoint, shared by everything in the process."""
 
     def __init__(self) -> None:
+        self._overdue = _Overdue()
         self._idle: dict[tuple[str, int, bool], list[_Connection]] = {}
 
     async def take(self, host: str, port: int, secure: bool) -> _Connection:
@@ -195,7 +237,9 @@ class WirePool:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 context = certificates() if secure else None
-                _, connection = await loop.create_connection(_Connection, host, port, ssl=context)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self._overdue), host, port, ssl=context
+                )
         except TimeoutError:
             raise TransientError(f"{host} did not answer within {CONNECT_SECONDS:g} s", reason="timeout") from None
         except OSError as error:
@@ -214,6 +258,7 @@ class WirePool:
             for connection in idle:
                 connection.close()
         self._idle.clear()
+        self._overdue.close()
         # Sockets are closed in the next turn of the loop.
         await asyncio.sleep(0)
 

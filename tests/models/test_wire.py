@@ -212,6 +212,26 @@ async def test_encrypted_and_only_with_certificates_that_are_trusted(
     certificates.cache_clear()
 
 
+async def test_every_exchange_ends_in_its_own_time_whatever_the_order() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await reader.read()
+
+    ended: list[float] = []
+
+    async def until(transport: WireTransport, seconds: float) -> None:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(TransientError, match=f"no reply within {seconds:g} s"):
+            await post(transport, seconds)
+        assert asyncio.get_running_loop().time() - started >= seconds
+        ended.append(seconds)
+
+    async with endpoint(silent) as transport:
+        await asyncio.gather(*(until(transport, seconds) for seconds in (0.3, 0.1, 0.2)))
+        await until(transport, 0.05)
+    assert ended == [0.1, 0.2, 0.3, 0.05]
+
+
 async def test_nobody_there() -> None:
     async with openai.AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="k") as client:
         with pytest.raises(TransientError) as caught:
@@ -236,7 +256,7 @@ def test_replies_do_not_depend_on_where_packets_are_cut(parts: list[bytes], step
         payload = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
     async def feed() -> HttpReply:
-        connection = wire._Connection()
+        connection = wire._Connection(wire._Overdue())
         connection.connection_made(_Sink())
         waiting = asyncio.create_task(connection.post(b"", 5.0))
         await asyncio.sleep(0)
