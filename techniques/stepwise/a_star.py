@@ -30,12 +30,12 @@ class AStar(Stepwise, kind="a_star"):
     all that wait, wherever it stands, the deeper of equals first, then the earlier. If it is a complete answer, that
     is the candidate; otherwise ``k`` next steps are drawn, equal ones count once, and what comes of them waits. When
     ``limit`` is used up, the complete answer with the lowest g + h is taken, or else the beginning with the lowest.
-    Rewards have to be from 0 to 1.
-
-    With ``again``, a beginning that was expanded waits again at a g + h that much higher, and more is drawn from it when
-    its turn comes, until nothing new comes of it. So ``k`` can be small, even 1: few draws where the first ones are
-    good, more where they are not. Without it, what ``k`` draws did not bring is never seen. A step that fails or has no score is recorded and passed over. Cost: k steps per
+    Rewards have to be from 0 to 1. A step that fails or has no score is recorded and passed over. Cost: k steps per
     expansion within ``limit``, 256 steps if that is not given, and the reward's.
+
+    With ``again``, a beginning that was expanded waits again at a g + h that much higher, and more is drawn from it
+    when its turn comes, until nothing new comes of it. So ``k`` can be small, even 1: few draws where the first ones
+    are good, more where they are not. Without it, what ``k`` draws did not bring is never seen.
 
     No optimum is promised: only steps that were drawn are seen, 1 - r is not known never to overestimate, it is not 0
     for complete answers, and sums of costs favour short answers. A weight of 0 is uniform-cost search. The score of the
