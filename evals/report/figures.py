@@ -107,6 +107,22 @@ def difference(data: Data, span: float) -> Markup:
     )
 
 
+def fraction(data: Data) -> Markup:
+    """A small picture of a share from 0 to 1 and its interval, for a row of a table."""
+    x = Scale(0, 1, 4, 116)
+    value = None if data["value"] is None else x(data["value"])
+    return el(
+        "svg",
+        el("line", x1=4, x2=4, y1=2, y2=18, class_="zero"),
+        el("line", x1=116, x2=116, y1=2, y2=18, class_="zero"),
+        el("line", x1=x(data["low"]), x2=x(data["high"]), y1=10, y2=10, class_="whisker"),
+        None if value is None else el("circle", cx=value, cy=10, r=3.5, class_="dot"),
+        viewBox="0 0 120 20",
+        class_="mini",
+        aria_hidden="true",
+    )
+
+
 def _figure(name: str, title: str, text: str, *children: Markup | None, height: float = HEIGHT) -> Markup:
     return el(
         "svg",

@@ -167,6 +167,7 @@ def _benchmark(benchmark: Data, number: int, report: Data, colours: Mapping[str,
         el("div", *drawn, class_="figures"),
         _left_out(benchmark),
         _titled("Whether voting and refinement pay", _claims(benchmark)),
+        _titled("The frontier, and what it needs", _economics(benchmark)),
         _titled("What each layer costs", tables.layers(benchmark)),
         _titled("Compared in pairs", tables.comparisons(benchmark)),
         _titled("Cost of pass, problem by problem", _by_problem(benchmark)),
@@ -199,6 +200,26 @@ def _left_out(benchmark: Data) -> Markup | None:
         if curve["left_out"]
     }
     return join(*(paragraph(sentence, class_="note") for sentence in sorted(said))) if said else None
+
+
+def _economics(benchmark: Data) -> Markup | None:
+    found = benchmark["economics"]
+    if found is None:
+        return None
+    needed = tables.essentialness(benchmark)
+    return join(
+        paragraph(found["sentence"]),
+        None if needed is None else paragraph(ESSENTIALNESS, class_="note"),
+        needed,
+    )
+
+
+ESSENTIALNESS = (
+    "Essentialness says how much dearer a right answer gets without a model, a technique or a layer, as a share of "
+    "what it would then cost: 0, nothing is lost; 0.5, it costs twice as much; 1, none is to be had. Models and "
+    "techniques are taken away with all architectures that use them; a layer by having its architecture only without "
+    "it. Where no run was right, intervals draw the rate from what so few runs still allow, never zero."
+)
 
 
 def _claims(benchmark: Data) -> Markup | None:
