@@ -18,6 +18,7 @@ from evals.report import (
     claims_to_markdown,
     load,
     to_markdown,
+    with_traces,
     write_html,
     write_png,
 )
@@ -53,15 +54,17 @@ def report(
     if png is not None:
         for path in write_png(found, png):
             progress().print(f"Picture: {path}", markup=False, soft_wrap=True)
-    if json:
-        print_json([{"benchmark": b["name"], "claims": b["claims"]} for b in found["benchmarks"]] if claims else found)
+    if json and claims:
+        print_json([{"benchmark": b["name"], "claims": b["claims"]} for b in found["benchmarks"]])
+    elif json:
+        print_json(with_traces(found, runs))
     elif claims:
         show_markdown(claims_to_markdown(found).rstrip("\n"))
     elif markdown:
         show_markdown(to_markdown(found).rstrip("\n"))
     else:
         page = output or runs[0] / PAGE
-        write_html(found, page)
+        write_html(with_traces(found, runs), page)
         sys.stdout.write(f"{page}\n")
 
 
