@@ -82,8 +82,10 @@ def of_benchmark(
         "unit": {"name": unit.name, "price_date": unit.price_date},
         "note": note,
         "results": [_result(group, unit, diagnoses[group.name]) for group in groups],
-        "frontier": _frontier(shared, unit),
-        "curves": [found for group in groups for found in curves(group.name, group.records, group.pools)],
+        "frontier": _frontier(shared, unit, settings),
+        "curves": [
+            found for group in groups if group.whole for found in curves(group.name, group.records, group.pools)
+        ],
         "layers": [row for group in groups if group.whole for row in layers(group.records, shared, unit, settings)],
         "comparisons": _comparisons({g.name: shared[g.name] for g in groups if g.whole and g.name in shared}),
         "economics": economics(name, shared, unit, settings, expert),
@@ -182,7 +184,7 @@ def _cost_of_pass(found: CostOfPass) -> dict[str, Any]:
     }
 
 
-def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
+def _frontier(tables: Mapping[str, Table], unit: Unit, settings: Settings) -> list[dict[str, Any]]:
     if not tables:
         return []
     return [
@@ -192,6 +194,7 @@ def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
             "cost": {"value": cost.value, "low": cost.low, "high": cost.high},
             "n": point.accuracy.n,
             "efficient": point.efficient,
+            "whole": not settings.contender(point.name).without,
             "probability": point.probability,
         }
         for point in pareto(tables, [unit], draws=draws_for(next(iter(tables.values())).n))

@@ -55,7 +55,15 @@ def title_of(report: Data) -> str:
     """What the report is about."""
     names = [benchmark["name"] for benchmark in report["benchmarks"]]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{words.count(len(report['architectures']), 'architecture')} on {shown}"
+    whole = sum(not architecture["without"] for architecture in report["architectures"])
+    return f"{words.count(whole, 'architecture')} on {shown}"
+
+
+def records_sentence(report: Data) -> str:
+    """How many records there are, and of how many variants."""
+    left = sum(bool(architecture["without"]) for architecture in report["architectures"])
+    variants = f" {words.count(left, 'variant')} of these architectures, each without a layer, ran too." if left else ""
+    return f"{words.count(report['records'], 'record')}.{variants} {price_sentence(report)}"
 
 
 def price_sentence(report: Data) -> str:
@@ -87,7 +95,7 @@ def _what_ran(report: Data) -> Markup:
     ]
     simulated = any(m["use"].startswith("simulated/") for a in report["architectures"] for m in a["models"])
     return join(
-        paragraph(f"{words.count(report['records'], 'record')}. {price_sentence(report)}"),
+        paragraph(records_sentence(report)),
         paragraph("Simulated models answered: nothing here says anything about real ones.", class_="warning")
         if simulated
         else None,

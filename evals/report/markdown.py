@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evals.report import words
-from evals.report.html import ESSENTIALNESS, price_sentence, title_of
+from evals.report.html import ESSENTIALNESS, price_sentence, records_sentence, title_of
 from evals.report.reading import KINDS
 
 Data = Mapping[str, Any]
@@ -21,7 +21,7 @@ def to_markdown(report: Data) -> str:
     ]
     parts = [
         f"# {title_of(report)}",
-        f"{words.count(report['records'], 'record')}. {price_sentence(report)}",
+        records_sentence(report),
         "\n".join(runs),
         *(part for benchmark in report["benchmarks"] for part in _benchmark(benchmark)),
     ]

@@ -153,7 +153,7 @@ def layers(benchmark: Data) -> Markup | None:
 
 def _lift(lift: Data | None) -> Markup:
     if lift is None:
-        return cell("not run without it", sort="")
+        return el("td", el("small", "not run without it", class_="words"), data_sort="")
     return cell(words.signed(lift["value"]), words.interval(lift), float(lift["value"]))
 
 
@@ -176,7 +176,7 @@ def essentialness(benchmark: Data) -> Markup | None:
             "tr",
             el("th", row["name"], scope="row", class_="text"),
             cell(row["kind"], class_="text"),
-            cell(_listed(row["members"]), class_="text wide"),
+            cell(_listed(row["members"]), class_="text"),
             cell(words.essentialness(row), words.interval(row), -1.0 if row["value"] is None else float(row["value"])),
             el("td", figures.fraction(row)),
             cell(f"{row['n']:,}", sort=float(row["n"])),
