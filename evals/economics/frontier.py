@@ -149,6 +149,7 @@ class Market:
             cost, rate = posterior(table, unit, draws=draws, seed=seed + 7 * row)
             np.divide(cost, rate, out=self.drawn[row])
         self.weights = problem_weights(first, draws, seed)
+        self._means: dict[frozenset[str], tuple[float, NDArray[np.float64]]] = {}
 
     def least(self, names: Collection[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The least cost of each problem, as measured and drawn, of some members and the expert."""
@@ -159,11 +160,14 @@ class Market:
 
     def mean(self, names: Collection[str]) -> tuple[float, NDArray[np.float64]]:
         """The frontier of some members, as measured and drawn."""
-        plug_in, drawn = self.least(names)
-        # Whatever some architecture answered has a finite cost in every draw.
-        if not names and not np.isfinite(self.expert).all():
-            return float(plug_in.mean()), np.full(self.draws, math.inf)
-        return float(plug_in.mean()), weighted(drawn, self.weights)
+        key = frozenset(names)
+        if key not in self._means:
+            plug_in, drawn = self.least(names)
+            # Whatever some architecture answered has a finite cost in every draw.
+            finite = bool(key) or bool(np.isfinite(self.expert).all())
+            means = weighted(drawn, self.weights) if finite else np.full(self.draws, math.inf)
+            self._means[key] = float(plug_in.mean()), means
+        return self._means[key]
 
     def frontier(self, names: Collection[str] | None = None) -> Frontier:
         """The frontier of some architectures, of all if not given; one at least."""

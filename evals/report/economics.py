@@ -58,7 +58,7 @@ def economics(
             continue
         lost = market.essentialness(what, members, among)
         # An infinite frontier does not get dearer: how essential anything is to it cannot be told.
-        known = math.isfinite(market.least(among)[0].sum())
+        known = math.isfinite(market.mean(among)[0])
         rows.append(
             {
                 "kind": kind,
