@@ -172,7 +172,7 @@ def _trace(trace: Data | None) -> Markup | None:
 def _event(event: Data) -> Markup:
     line = (
         el("small", f"{event['at']:.3f} s "),
-        el("b", ENDS.get(event["kind"], event["kind"]).replace("_", " ")),
+        el("b", str(ENDS.get(event["kind"], event["kind"])).replace("_", " ")),
         f" {event['layer']}" if event["layer"] else None,
         el("small", f" {event['said']}") if event["said"] else None,
     )

@@ -85,7 +85,7 @@ def test_what_a_model_wrote_is_neither_taken_for_a_question_nor_for_markup(tmp_p
 
 def test_long_traces_are_cut_and_say_where_the_rest_is(tmp_path: Path) -> None:
     text = "a long thought " * 1000
-    asked = [STARTED, *({**CALL, "replies": [text]} for _ in range(EVENTS + 5))]
+    asked: list[Mapping[str, Any]] = [STARTED, *({**CALL, "replies": [text]} for _ in range(EVENTS + 5))]
     run = run_with(tmp_path, ("single", lines(*asked)))
     trace = traces(run)["single", "p0"]
     assert (len(trace["events"]), trace["left_out"]) == (EVENTS, 6)
