@@ -68,7 +68,7 @@ def _diagnose(name: str, rows: Sequence[tuple[Record, Pool | None]]) -> Diagnosi
         return _all_right(name, measured, numbers)
     chosen = [(r, pool) for r, pool in rows if r.score is not None and pool is not None and pool.n > 1]
     if not chosen:
-        return _without_pools(name, measured, numbers)
+        return _without_pools(name, measured, numbers, drawn=any(pool is not None for _, pool in rows))
     by_problem: dict[str, list[Pool]] = {}
     for record, pool in chosen:
         by_problem.setdefault(record.problem, []).append(pool)
@@ -94,13 +94,11 @@ def _all_right(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diag
     return Diagnosis(name, "too few", f"Too few problems to tell: {found.sentence}", numbers)
 
 
-def _without_pools(name: str, measured: Accuracy, numbers: dict[str, float]) -> Diagnosis:
+def _without_pools(name: str, measured: Accuracy, numbers: dict[str, float], *, drawn: bool) -> Diagnosis:
     shown = _shown(measured)
+    why = "each answer is made of one sample" if drawn else "what it chose from was not recorded"
     if measured.high < 1 - _MARGIN:
-        sentence = (
-            f"Generation or selection, which cannot be told: accuracy is {shown}, and what it chose from was not "
-            "recorded, as `archon eval` does."
-        )
+        sentence = f"Generation or selection, which cannot be told: accuracy is {shown}, and {why}."
         return Diagnosis(name, "unrecorded", sentence, numbers)
     return Diagnosis(name, "too few", f"Too few problems to tell: accuracy is {shown}.", numbers)
 

@@ -64,7 +64,10 @@ class EvalDirectory:
         self.problem_sets = problem_sets
         budget = about["budget"]
         self.settings = Settings(
-            about["seed"], about["repeats"], None if budget is None else BudgetSpec.model_validate(budget)
+            about["seed"],
+            about["repeats"],
+            None if budget is None else BudgetSpec.model_validate(budget),
+            at_once=about.get("at_once"),
         )
         self._files = ExitStack()
         self._records = self._files.enter_context((path / RECORDS).open("ab"))
@@ -88,7 +91,7 @@ class EvalDirectory:
             settings: How.
             more: What else is to be known when it goes on, as JSON values, such as the sample store.
         """
-        first = problem_sets[0].name.replace("/", "-")
+        first = _plain(problem_sets[0].name)
         name = first + (f"-and-{len(problem_sets) - 1}" if len(problem_sets) > 1 else "")
         path = new_directory(root, f"{time.strftime('%Y%m%d-%H%M%S')}-eval-{name}")
         for folder in ("architectures", "benchmarks", "trace"):
@@ -106,6 +109,7 @@ class EvalDirectory:
             "versions": installed_versions(),
             "seed": settings.seed,
             "repeats": settings.repeats,
+            "at_once": settings.at_once,
             "budget": budget,
             "price_date": _price_date(contenders),
             "benchmarks": [about_benchmark(problems) for problems in problem_sets],
@@ -188,13 +192,12 @@ class EvalDirectory:
         self._judged.flush()
 
     def _observe(self, benchmark: str, architecture: str | None) -> Observer:
-        folder = self.path / "trace" / benchmark.replace("/", "-")
         if architecture is None:
-            file = folder.with_name(f"{folder.name}.judge.jsonl")
+            file = self.path / "trace" / f"{_plain(benchmark)}.judge.jsonl"
         else:
-            folder.mkdir(exist_ok=True)
             named = next(c for c in self.contenders if c.name == architecture)
-            file = folder / f"{named.architecture.name}.jsonl"
+            file = _trace_file(self.path, benchmark, named.architecture.name)
+            file.parent.mkdir(exist_ok=True)
         trace = TraceFile(file)
         self._files.callback(trace.close)
         return trace
@@ -215,13 +218,38 @@ def read_about(path: Path) -> Mapping[str, Any]:
     return about
 
 
+def trace_files(path: Path, about: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+    """The traces that are there, by the names of benchmark and architecture.
+
+    Their events call the answer to a problem ``problem#repeat``, counted from 0.
+
+    Args:
+        path: The directory.
+        about: What :func:`read_about` found in it.
+    """
+    files = {
+        (benchmark["name"], row["name"]): _trace_file(path, benchmark["name"], row["file"].removesuffix(".yaml"))
+        for benchmark in about["benchmarks"]
+        for row in about["architectures"]
+    }
+    return {key: file for key, file in files.items() if file.is_file()}
+
+
+def _trace_file(path: Path, benchmark: str, architecture: str) -> Path:
+    return path / "trace" / _plain(benchmark) / f"{architecture}.jsonl"
+
+
+def _plain(benchmark: str) -> str:
+    return benchmark.replace("/", "-")
+
+
 def _file(path: Path, contender: Contender) -> Path:
     return path / "architectures" / f"{contender.architecture.name}.yaml"
 
 
 def file_name(problems: ProblemSet) -> str:
     """What the file of a benchmark's card is called."""
-    return f"{problems.name.replace('/', '-')}.yaml"
+    return f"{_plain(problems.name)}.yaml"
 
 
 def about_benchmark(problems: ProblemSet) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,26 @@ def test_what_it_leaves_behind(archon: Run, tmp_path: Path) -> None:  # noqa: F8
     assert {path.name for path in (run / "architectures").iterdir()} == {a["file"] for a in about["architectures"]}
 
 
+def test_its_costs_add_up_by_whatever_one_asks(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+    with serve(add) as server:
+        architectures(tmp_path, server)
+        arguments = ["eval", "single.yaml", "vote-3.yaml", "-b", "two-digit-addition", "-b", "gsm8k", "--json"]
+        outcome = archon(*arguments, "--data", "gsm8k=gsm.jsonl", "--limit", "3", "--repeats", "2")
+    summary = json.loads(outcome.out)
+    for by in ("layer", "technique", "model", "question"):
+        groups = json.loads(archon("costs", summary["run"], "--by", by, "--json").out)
+        for row in summary["results"]:
+            parts = [
+                g for g in groups if (g["benchmark"], g["architecture"]) == (row["benchmark"], row["architecture"])
+            ]
+            for kind in ("attributed", "paid") if by == "question" else ("attributed",):
+                dollars = sum(part[kind]["dollars"] for part in parts)
+                assert dollars == pytest.approx(row[kind]["dollars"]), (by, kind)
+        assert by == "question" or {group["paid"] for group in groups} == {None}
+    table = archon("costs", summary["run"]).out
+    assert "gsm8k" in table and "openai/test: price of 2026-01-31." in table and "--by question" in table
+
+
 def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_path: Path) -> None:  # noqa: F811
     answered = 12
 
@@ -111,7 +132,7 @@ def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_pat
     with serve(some) as server:
         architectures(tmp_path, server)
         command = [sys.executable, "-c", "from archon.cli import main; main()", "eval", "vote-3.yaml"]
-        command += ["-b", "two-digit-addition", "--limit", "8", "--repeats", "2"]
+        command += ["-b", "two-digit-addition", "--limit", "8", "--repeats", "2", "--at-once", "9"]
         # The checkout that is tested, whatever else is installed.
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -139,6 +160,8 @@ def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_pat
     with serve(add):
         again = archon("eval", "--resume", f"runs/{run.name}", "--json")
     assert again.out == outcome.out
+    with closing(EvalDirectory.resume(run)) as directory:
+        assert directory.settings.at_once == 9
 
 
 def test_a_budget_ends_it_with_exit_code_3(archon: Run, tmp_path: Path) -> None:  # noqa: F811

@@ -219,3 +219,33 @@ def test_the_command_shows_draws_and_refuses(capsys: pytest.CaptureFixture[str],
     ]
     for arguments, said in refusals:
         assert said in run(capsys, "tree", *arguments, code=2)
+
+
+def test_the_command_reads_evaluations(capsys: pytest.CaptureFixture[str], directory: str) -> None:
+    with serve(stepping) as server:
+        remember_capabilities(server.base_url, "m", Capabilities(prefix="continues"))
+        for name in ("two", "three", "plain"):
+            text = Path(f"{name}.json").read_text()
+            data = json.loads(text)
+            data["models"]["m"]["base_url"] = server.base_url
+            Path(f"{name}.json").write_text(json.dumps(data))
+        asking = ("-b", "two-digit-addition", "--limit", "2", "--no-store", "--json")
+        searched = json.loads(run(capsys, "eval", "two.json", "three.json", *asking, "--repeats", "2"))["run"]
+        plain = json.loads(run(capsys, "eval", "plain.json", *asking))["run"]
+    about = json.loads((Path(searched) / "eval.json").read_text())
+    (problem, _) = about["benchmarks"][0]["problems"]
+    both = json.loads(run(capsys, "tree", searched, problem, "--json"))
+    assert [(tree["architecture"], tree["question"], tree["steps"]) for tree in both] == [
+        ("two", f"{problem}#0", 8),
+        ("three", f"{problem}#0", 12),
+    ]
+    shown = run(capsys, "tree", searched, f"{problem}#1", "--architecture", "two")
+    assert f"question {problem}#1 · two · 0.step_best_of_n" in shown and "+" in shown
+    refusals: list[tuple[Sequence[str], str]] = [
+        ((searched, "nothing"), f"there are: {problem}#0"),
+        ((searched, problem, "--benchmark", "two-digit-adition"), "did you mean 'two-digit-addition'?"),
+        ((plain, problem), "nothing in it searched over steps; it ran generate."),
+        ((directory, "one", "--benchmark", "x"), "is not the directory of an evaluation and has no benchmarks."),
+    ]
+    for arguments, said in refusals:
+        assert said in run(capsys, "tree", *arguments, code=2)

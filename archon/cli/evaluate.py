@@ -52,6 +52,10 @@ def evaluate_architectures(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask so many problems of each benchmark.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Ask every problem so many times.")] = 1,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask so many problems at a time; with local models, try 1."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides which problems are asked, and every draw.")] = 0,
     split: Annotated[SplitName | None, typer.Option(help="Ask only problems of this part.")] = None,
     set_: Annotated[
@@ -91,7 +95,7 @@ def evaluate_architectures(
     if not benchmark:
         raise ConfigError("Name at least one benchmark, such as --benchmark gsm8k.")
     contenders = _contenders(architectures, set_ or (), with_ or (), ablate=ablate)
-    settings = Settings(seed, repeats, _budget(budget or ()))
+    settings = Settings(seed, repeats, _budget(budget or ()), at_once=at_once)
     sets = _problem_sets(benchmark, limit, split, seed, data or (), judge)
     place = chosen(store, no_store)
     kept = {"store": place and written_down(place), "split": split, "limit": limit}

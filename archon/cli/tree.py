@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,11 @@ from rich.tree import Tree
 from archon.cli.console import output, print_json, progress
 from archon.errors import ConfigError
 from archon.runs import read_records, read_settings
-from archon.suggest import nearest
+from archon.suggest import nearest, unknown
 from archon.tree import SearchTree, View, read_trees, view
 from archon.treedraw import shortened, to_dot, to_svg
+from evals.directory import ABOUT, read_about, trace_files
+from evals.records_io import RECORDS, read_jsonl
 
 MOST = 40
 WIDEST = 100
@@ -32,8 +35,17 @@ class Narrow(Tree):
 
 
 def tree(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")],
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The id of a question.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run or of an evaluation.")],
+    question: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUESTION",
+            help="The id of a question; of an evaluation that of a problem, with #1 its repetition 1.",
+        ),
+    ],
+    benchmark: Annotated[
+        str | None, typer.Option(help="Look at this benchmark of an evaluation, the first one if left out.")
+    ] = None,
     architecture: Annotated[str | None, typer.Option(help="Show the tree of this architecture alone.")] = None,
     layer: Annotated[str | None, typer.Option(help="Show the tree of this layer alone, such as 0.beam_search.")] = None,
     limit: Annotated[
@@ -44,7 +56,15 @@ def tree(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Show the tree that a search over the steps of an answer has left."""
-    trees = _chosen(_trees(run, question), architecture, layer)
+    if (run / ABOUT).is_file():
+        trees, said = _of_evaluation(run, question, benchmark)
+    elif benchmark is not None:
+        raise ConfigError(
+            f"--benchmark {benchmark}: {run} is not the directory of an evaluation and has no benchmarks."
+        )
+    else:
+        trees, said = _of_run(run, question)
+    trees = _chosen(trees, architecture, layer)
     if json:
         print_json([found.to_data() for found in trees])
     for path, what in ((svg, "picture"), (dot, "file")):
@@ -61,30 +81,55 @@ def tree(
         _write(path, drawn)
     if json or svg or dot:
         return
-    said = _questions(run, trees)
     for found in trees:
         part = view(found, MOST if limit is None else limit or None)
         console = output()
         console.print(_picture(part, said.get(found.architecture, "")), width=min(console.width, WIDEST))
 
 
-def _trees(run: Path, question: str) -> list[SearchTree]:
-    """The trees of a question.
+def _of_run(run: Path, question: str) -> tuple[list[SearchTree], dict[str, str]]:
+    """The trees of a question, and what each architecture was asked.
 
     Raises:
         ConfigError: There is no such run, no such question or no tree.
     """
     if not (run / "run.json").is_file():
-        beside = sorted(path.parent.name for path in run.parent.glob("*/run.json"))
+        beside = sorted(path.parent.name for file in ("run.json", ABOUT) for path in run.parent.glob(f"*/{file}"))
         there = f" In {run.parent} there are: {_list(beside)}." if beside else ""
-        raise ConfigError(f"{run} is not the directory of a run.{there}")
+        raise ConfigError(f"{run} is not the directory of a run or of an evaluation.{there}")
     _, architectures = read_settings(run)
     with (run / "trace.jsonl").open("rb") as lines:
         trees = read_trees(lines)
     if not trees:
         kinds = {layer.kind for architecture in architectures for part in architecture.layers for layer in part}
         raise ConfigError(f"{run} has no tree: nothing in it searched over steps; it ran {_list(sorted(kinds))}.")
-    return _known("question with a tree", question, trees)
+    found = _known("question with a tree", question, trees)
+    return found, _questions(run, found)
+
+
+def _of_evaluation(run: Path, question: str, benchmark: str | None) -> tuple[list[SearchTree], dict[str, str]]:
+    """The trees of a problem, and what it asks, by architecture; errors as in :func:`_of_run`."""
+    about = read_about(run)
+    names = [row["name"] for row in about["benchmarks"]]
+    if benchmark is not None and benchmark not in names:
+        raise ConfigError(f"--benchmark {benchmark}: {unknown('benchmark', benchmark, names)}")
+    chosen = benchmark or names[0]
+    trees: dict[str, list[SearchTree]] = {}
+    for (on, architecture), file in trace_files(run, about).items():
+        if on == chosen:
+            with file.open("rb") as lines:
+                for asked, found in read_trees(lines).items():
+                    trees.setdefault(asked, []).extend(replace(tree, architecture=architecture) for tree in found)
+    if not trees:
+        kinds = {kind for row in about["architectures"] for layer in row["layers"] for kind in layer}
+        raise ConfigError(
+            f"{run} has no tree on {chosen}: nothing in it searched over steps; it ran {_list(sorted(kinds))}."
+        )
+    first = f"{question}#0"
+    found = _known("question with a tree", first if first in trees else question, trees)
+    problem = found[0].question.rpartition("#")[0]
+    records = (r for r in read_jsonl(run / RECORDS) if r.benchmark == chosen and r.problem == problem)
+    return found, {record.architecture: record.question for record in records}
 
 
 def _chosen(trees: list[SearchTree], architecture: str | None, layer: str | None) -> list[SearchTree]:

@@ -116,37 +116,102 @@ class Step:
     gain: Estimate
 
 
-class _Values:
-    """Costs of pass of all members: as measured, shape ``(members, n)``, and drawn, ``(members, draws, n)``."""
+class Market:
+    """Architectures that were run on the same problems and an expert, with their costs of pass as measured and drawn.
 
-    def __init__(self, tables: Mapping[str, Table], unit: Unit, expert: Expert, draws: int, seed: int) -> None:
+    What is asked of it rests on the same draws, which are made once.
+
+    Args:
+        tables: By architecture.
+        unit: Of the cost.
+        expert: What a human costs.
+        draws: Resamples of problems and rates.
+        seed: Of those resamples.
+
+    Raises:
+        ValueError: There is no table, tables differ in problems, or a cost is not known.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, Table], unit: Unit, *, expert: Expert = None, draws: int = DRAWS, seed: int = 0
+    ) -> None:
         if not tables:
             raise ValueError("a frontier needs at least one architecture")
         same_problems(tables.values())
-        self.names = list(tables)
+        self.names, self.unit = list(tables), unit
+        self.counts = np.array([table.counts for table in tables.values()])
         first = next(iter(tables.values()))
         self.problems, self.n, self.draws = first.problems, first.n, draws
         self.expert = _expert(expert, first)
         self.plug_in = np.array([ratio(t.mean_costs(unit), t.mean_scores) for t in tables.values()])
-        drawn = [posterior(t, unit, draws=draws, seed=seed + 7 * i) for i, t in enumerate(tables.values())]
-        self.drawn = np.array([cost / rate for cost, rate in drawn])
+        self.drawn = np.empty((len(tables), draws, first.n))
+        for row, table in enumerate(tables.values()):
+            cost, rate = posterior(table, unit, draws=draws, seed=seed + 7 * row)
+            np.divide(cost, rate, out=self.drawn[row])
         self.weights = problem_weights(first, draws, seed)
+        self._means: dict[frozenset[str], tuple[float, NDArray[np.float64]]] = {}
 
     def least(self, names: Collection[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The least cost of each problem, as measured and drawn, of some members and the expert."""
-        rows = [self.names.index(name) for name in names]
         plug_in, drawn = self.expert, np.broadcast_to(self.expert, (self.draws, self.n))
-        if rows:
-            plug_in = np.minimum(plug_in, self.plug_in[rows].min(axis=0))
-            drawn = np.minimum(drawn, self.drawn[rows].min(axis=0))
+        for row in (self.names.index(name) for name in names):
+            plug_in, drawn = np.minimum(plug_in, self.plug_in[row]), np.minimum(drawn, self.drawn[row])
         return plug_in, drawn
 
     def mean(self, names: Collection[str]) -> tuple[float, NDArray[np.float64]]:
         """The frontier of some members, as measured and drawn."""
-        plug_in, drawn = self.least(names)
-        if not np.isfinite(drawn).all():
-            return float(plug_in.mean()), np.full(self.draws, math.inf)
-        return float(plug_in.mean()), weighted(drawn, self.weights)
+        key = frozenset(names)
+        if key not in self._means:
+            plug_in, drawn = self.least(names)
+            # Whatever some architecture answered has a finite cost in every draw.
+            finite = bool(key) or bool(np.isfinite(self.expert).all())
+            means = weighted(drawn, self.weights) if finite else np.full(self.draws, math.inf)
+            self._means[key] = float(plug_in.mean()), means
+        return self._means[key]
+
+    def frontier(self, names: Collection[str] | None = None) -> Frontier:
+        """The frontier of some architectures, of all if not given; one at least."""
+        rows = [self.names.index(name) for name in (self.names if names is None else names)]
+        members = [self.names[row] for row in rows]
+        plug_in, drawn = self.least(members)
+        value, means = self.mean(members)
+        costs, counts = self.plug_in[rows], self.counts[rows]
+        cheapest = costs.argmin(axis=0)
+        solved = np.isfinite(costs).any(axis=0)
+        lows, highs = _ends(drawn)
+        problems = []
+        for place, problem in enumerate(self.problems):
+            measured = float(plug_in[place])
+            by_machine = solved[place] and costs[cheapest[place], place] <= self.expert[place]
+            who = members[cheapest[place]] if by_machine else "expert" if math.isfinite(measured) else ""
+            low, high = float(lows[place]), float(highs[place])
+            runs = int(counts[cheapest[place], place]) if by_machine else 0
+            problems.append(FrontierProblem(problem, measured, min(low, measured), max(high, measured), runs, who))
+        low, high = ends(means, 0.025, 0.975)
+        unsolved, fewest = int((~solved).sum()), int(counts.min())
+        return Frontier(value, min(low, value), max(high, value), self.n, self.unit, tuple(problems), unsolved, fewest)
+
+    def essentialness(self, name: str, members: Collection[str], among: Collection[str] | None = None) -> Essentialness:
+        """How essential some architectures are.
+
+        Args:
+            name: Of what they have in common.
+            members: Those that are taken away.
+            among: What they are taken away from, all if not given.
+        """
+        everything = self.names if among is None else among
+        whole, whole_drawn = self.mean(everything)
+        rest, rest_drawn = self.mean([n for n in everything if n not in members])
+        value = float(_lost(np.array([rest]), np.array([whole]))[0])
+        low, high = ends(_lost(rest_drawn, whole_drawn), 0.025, 0.975)
+        return Essentialness(name, value, min(low, value), max(high, value), self.n)
+
+
+def _ends(drawn: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of the interval of each column, outward to the next draw as in :func:`ends`."""
+    places = math.floor(0.025 * (len(drawn) - 1)), math.ceil(0.975 * (len(drawn) - 1))
+    ordered = np.partition(np.ascontiguousarray(drawn.T), places, axis=1)
+    return ordered[:, places[0]], ordered[:, places[1]]
 
 
 def _expert(expert: Expert, table: Table) -> NDArray[np.float64]:
@@ -174,25 +239,7 @@ def frontier(
     Raises:
         ValueError: There is no table, tables differ in problems, or a cost is not known.
     """
-    values = _Values(tables, unit, expert, draws, seed)
-    plug_in, drawn = values.least(values.names)
-    value, means = values.mean(values.names)
-    counts = np.array([table.counts for table in tables.values()])
-    cheapest = values.plug_in.argmin(axis=0)
-    solved = np.isfinite(values.plug_in).any(axis=0)
-    problems = []
-    for place, problem in enumerate(values.problems):
-        measured = float(plug_in[place])
-        by_machine = solved[place] and values.plug_in[cheapest[place], place] <= values.expert[place]
-        who = values.names[cheapest[place]] if by_machine else "expert" if math.isfinite(measured) else ""
-        low, high = ends(drawn[:, place], 0.025, 0.975)
-        runs = int(counts[cheapest[place], place]) if by_machine else 0
-        problems.append(FrontierProblem(problem, measured, min(low, measured), max(high, measured), runs, who))
-    low, high = ends(means, 0.025, 0.975)
-    unsolved = int((~solved).sum())
-    return Frontier(
-        value, min(low, value), max(high, value), values.n, unit, tuple(problems), unsolved, int(counts.min())
-    )
+    return Market(tables, unit, expert=expert, draws=draws, seed=seed).frontier()
 
 
 def essentialness(
@@ -219,16 +266,12 @@ def essentialness(
     Raises:
         ValueError: A set names an architecture without a table; others as in :func:`frontier`.
     """
-    values = _Values(tables, unit, expert, draws, seed)
-    whole, whole_drawn = values.mean(values.names)
+    market = Market(tables, unit, expert=expert, draws=draws, seed=seed)
     found = {}
-    for name, members in (sets or {n: (n,) for n in values.names}).items():
+    for name, members in (sets or {n: (n,) for n in market.names}).items():
         if missing := [member for member in members if member not in tables]:
             raise ValueError(f"the set {name} names {missing[0]}, of which there is no table")
-        rest, rest_drawn = values.mean([n for n in values.names if n not in members])
-        value = float(_lost(np.array([rest]), np.array([whole]))[0])
-        low, high = ends(_lost(rest_drawn, whole_drawn), 0.025, 0.975)
-        found[name] = Essentialness(name, value, min(low, value), max(high, value), values.n)
+        found[name] = market.essentialness(name, members)
     return found
 
 
@@ -267,20 +310,20 @@ def progress(
     """
     if missing := [name for name in tables if name not in released]:
         raise ValueError(f"the day of release of {missing[0]} is not given")
-    values = _Values(tables, unit, expert, draws, seed)
-    start, start_drawn = values.mean(())
+    market = Market(tables, unit, expert=expert, draws=draws, seed=seed)
+    start, start_drawn = market.mean(())
     before, before_drawn = start, start_drawn
     steps: list[Step] = []
     out: list[str] = []
     for date in sorted({released[name] for name in tables}):
         new: Sequence[str] = [name for name in tables if released[name] == date]
         out += new
-        value, drawn = values.mean(out)
+        value, drawn = market.mean(out)
         low, high = ends(drawn, 0.025, 0.975)
-        left = _around(value / start, drawn / start_drawn, values.n)
+        left = _around(value / start, drawn / start_drawn, market.n)
         gained = float(_lost(np.array([before]), np.array([value]))[0])
-        gain = _around(gained, _lost(before_drawn, drawn), values.n)
-        steps.append(Step(date, tuple(new), value, min(low, value), max(high, value), values.n, unit, left, gain))
+        gain = _around(gained, _lost(before_drawn, drawn), market.n)
+        steps.append(Step(date, tuple(new), value, min(low, value), max(high, value), market.n, unit, left, gain))
         before, before_drawn = value, drawn
     return steps
 

@@ -132,14 +132,15 @@ def _sentence(
     price: tuple[float, float, float],
     verdict: Verdict,
 ) -> str:
+    more, least, most = (_plain(end, sign=True) for end in (cost.value, cost.low, cost.high))
     found = (
         f"{new} is {accuracy.value:+.3f} ({accuracy.low:+.3f} to {accuracy.high:+.3f}, {accuracy.n} problems) in "
-        f"accuracy over {base}, at {cost.value:+.4g} ({cost.low:+.4g} to {cost.high:+.4g}) {unit} per answer: "
+        f"accuracy over {base}, at {more} ({least} to {most}) {unit} per answer: "
     )
     value, low, high = price
     if verdict == "dearer and better":
-        most = "no bound" if math.isinf(high) else f"{high:.4g}"
-        return f"{found}each further right answer costs {value:.4g} ({low:.4g} to {most})."
+        bound = "no bound" if math.isinf(high) else _plain(high)
+        return f"{found}each further right answer costs {_plain(value)} ({_plain(low)} to {bound})."
     return (
         found
         + {
@@ -149,3 +150,8 @@ def _sentence(
             "no gain shown": "no gain is shown, so that nothing is known to be bought with the difference.",
         }[verdict]
     )
+
+
+def _plain(value: float, *, sign: bool = False) -> str:
+    """Three significant digits, never in scientific notation."""
+    return np.format_float_positional(value, precision=3, fractional=False, sign=sign, trim="-")

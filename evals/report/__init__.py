@@ -6,6 +6,7 @@ from evals.report.load import load
 from evals.report.markdown import claims_to_markdown, to_markdown
 from evals.report.png import write_png
 from evals.report.settings import Contender, Run, Settings
+from evals.report.traces import with_traces
 from evals.report.write import to_json, write_html, write_json, write_markdown
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "to_html",
     "to_json",
     "to_markdown",
+    "with_traces",
     "write_html",
     "write_json",
     "write_markdown",

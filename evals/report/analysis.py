@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.records import Record
@@ -15,7 +15,9 @@ FORMAT = "archon-report/1"
 
 
 @no_collections()
-def analyse(records: Sequence[Record], settings: Settings) -> dict[str, Any]:
+def analyse(
+    records: Sequence[Record], settings: Settings, *, experts: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """Everything that a report shows, as JSON values.
 
     The same records give the same data, in whatever order they come: they are sorted, resampling is seeded and numbers
@@ -25,6 +27,11 @@ def analyse(records: Sequence[Record], settings: Settings) -> dict[str, Any]:
     Args:
         records: Of one or more benchmarks; not empty, no two about the same.
         settings: What is known of the runs.
+        experts: What a human expert costs per problem in US dollars, by benchmark; where none is given, the frontier is
+            that of the architectures alone.
+
+    Raises:
+        ConfigError: There is an expert on a benchmark whose costs are not in dollars.
     """
     names = _order((record.architecture for record in records), (c.name for c in settings.contenders))
     benchmarks = _order((record.benchmark for record in records), settings.benchmarks)
@@ -41,7 +48,9 @@ def analyse(records: Sequence[Record], settings: Settings) -> dict[str, Any]:
         "price_date": settings.price_date,
         "runs": [_run(run) for run in settings.runs],
         "architectures": [_contender(settings.contender(name)) for name in names],
-        "benchmarks": [of_benchmark(name, found, settings) for name, found in by_benchmark.items()],
+        "benchmarks": [
+            of_benchmark(name, found, settings, (experts or {}).get(name)) for name, found in by_benchmark.items()
+        ],
     }
     report: dict[str, Any] = settled(data)
     return report

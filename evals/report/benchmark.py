@@ -13,6 +13,7 @@ from evals.economics.cost_of_pass import CostOfPass, of_task, pooled
 from evals.economics.pareto import pareto
 from evals.records import Record
 from evals.report.claims import claims
+from evals.report.economics import economics
 from evals.report.layers import layers
 from evals.report.numbers import draws_for
 from evals.report.reading import reading
@@ -48,8 +49,20 @@ class Group:
     whole: bool
 
 
-def of_benchmark(name: str, records: Sequence[Record], settings: Settings) -> dict[str, Any]:
-    """Everything about one benchmark; ``records`` come in the order of architectures, then problems."""
+def of_benchmark(
+    name: str, records: Sequence[Record], settings: Settings, expert: float | None = None
+) -> dict[str, Any]:
+    """Everything about one benchmark; ``records`` come in the order of architectures, then problems.
+
+    Args:
+        name: Of the benchmark.
+        records: Of it alone.
+        settings: What is known of the runs.
+        expert: What a human expert costs per problem, in US dollars.
+
+    Raises:
+        ConfigError: There is an expert, and costs are not in dollars.
+    """
     more = {ENDPOINT_SECONDS: lambda record: record.attributed.seconds}
     tables = tabulate(records, price_date=settings.price_date, more=more)
     pools = [pool_of(record) for record in records]
@@ -69,10 +82,13 @@ def of_benchmark(name: str, records: Sequence[Record], settings: Settings) -> di
         "unit": {"name": unit.name, "price_date": unit.price_date},
         "note": note,
         "results": [_result(group, unit, diagnoses[group.name]) for group in groups],
-        "frontier": _frontier(shared, unit),
-        "curves": [found for group in groups for found in curves(group.name, group.records, group.pools)],
+        "frontier": _frontier(shared, unit, settings),
+        "curves": [
+            found for group in groups if group.whole for found in curves(group.name, group.records, group.pools)
+        ],
         "layers": [row for group in groups if group.whole for row in layers(group.records, shared, unit, settings)],
         "comparisons": _comparisons({g.name: shared[g.name] for g in groups if g.whole and g.name in shared}),
+        "economics": economics(name, shared, unit, settings, expert),
         "claims": claims({g.name: g.records for g in groups}, shared, unit, settings),
         "reading": reading(records, list(rows)),
     }
@@ -168,7 +184,7 @@ def _cost_of_pass(found: CostOfPass) -> dict[str, Any]:
     }
 
 
-def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
+def _frontier(tables: Mapping[str, Table], unit: Unit, settings: Settings) -> list[dict[str, Any]]:
     if not tables:
         return []
     return [
@@ -178,6 +194,7 @@ def _frontier(tables: Mapping[str, Table], unit: Unit) -> list[dict[str, Any]]:
             "cost": {"value": cost.value, "low": cost.low, "high": cost.high},
             "n": point.accuracy.n,
             "efficient": point.efficient,
+            "whole": not settings.contender(point.name).without,
             "probability": point.probability,
         }
         for point in pareto(tables, [unit], draws=draws_for(next(iter(tables.values())).n))

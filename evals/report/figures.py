@@ -12,6 +12,8 @@ from evals.report.scales import Scale, linear, logarithmic
 
 WIDTH, HEIGHT = 520, 340
 LEFT, RIGHT, TOP, BOTTOM = 56, 18, 14, 50
+FAR = 30
+"""How many times one cost of pass is another where both are drawn on a logarithmic axis."""
 # About how wide a character of a label is.
 _CHARACTER = 7.4
 Data = Mapping[str, Any]
@@ -30,7 +32,9 @@ def frontier(benchmark: Data, colours: Colours, name: str) -> Markup | None:
     best = sorted((p for p in points if p["efficient"]), key=lambda p: p["cost"]["value"])
     stairs = _stairs([(x(p["cost"]["value"]), y(p["accuracy"]["value"])) for p in best], x.end)
     marks = [_point(point, x, y, unit, colours[point["architecture"]]) for point in points]
-    labels = _labels([(x(p["cost"]["value"]), y(p["accuracy"]["value"]), p["architecture"]) for p in points])
+    # Names of variants are long and many; the legend has them.
+    named = [p for p in points if p["whole"]]
+    labels = _labels([(x(p["cost"]["value"]), y(p["accuracy"]["value"]), p["architecture"]) for p in named])
     title = f"Accuracy and cost on {benchmark['name']}"
     said = "; ".join(_said(point, unit) for point in points)
     ours = ", ".join(p["architecture"] for p in best)
@@ -54,7 +58,7 @@ def cost_of_pass(benchmark: Data, colours: Colours, name: str) -> Markup | None:
     finite = [v for r in rows for v in (r["cost_of_pass"][k] for k in ("low", "value", "high")) if v is not None]
     values = [r["cost_of_pass"]["value"] or r["cost_of_pass"]["low"] for r in rows]
     height, start, end = TOP + 44 * len(rows), 12, WIDTH - 100
-    log = max(values) / min(values) > 30
+    log = max(values) / min(values) > FAR
     x = logarithmic(min(finite), max(finite), start, end) if log else linear(0, max(finite), start, end)
     bars = [_bar(r, x, TOP + 44 * i, unit, colours[r["architecture"]]) for i, r in enumerate(rows)]
     said = "; ".join(f"{r['architecture']}: {' , '.join(words.cost_of_pass(r['cost_of_pass'], unit))}" for r in rows)
@@ -67,7 +71,7 @@ def cost_of_pass(benchmark: Data, colours: Colours, name: str) -> Markup | None:
         for t in x.ticks()
     ]  # fmt: skip
     scale = ", logarithmic" if log else ""
-    label = el("text", f"cost of a right answer ({words.unit_in_words(unit)}{scale})", x=(start + end) / 2,
+    label = el("text", f"cost of a right answer ({words.unit_in_words(unit)}{scale})", x=WIDTH / 2,
                y=height + 38, class_="axis-label", text_anchor="middle")  # fmt: skip
     title = f"Cost of pass on {benchmark['name']}"
     return _figure(name, title, f"{said}.", *axis, *bars, label, height=height + 48)
@@ -101,6 +105,22 @@ def difference(data: Data, span: float) -> Markup:
         el("line", x1=60, x2=60, y1=2, y2=18, class_="zero"),
         el("line", x1=low, x2=high, y1=10, y2=10, class_="whisker"),
         el("circle", cx=value, cy=10, r=3.5, class_="dot"),
+        viewBox="0 0 120 20",
+        class_="mini",
+        aria_hidden="true",
+    )
+
+
+def fraction(data: Data) -> Markup:
+    """A small picture of a share from 0 to 1 and its interval, for a row of a table."""
+    x = Scale(0, 1, 4, 116)
+    value = None if data["value"] is None else x(data["value"])
+    return el(
+        "svg",
+        el("line", x1=4, x2=4, y1=2, y2=18, class_="zero"),
+        el("line", x1=116, x2=116, y1=2, y2=18, class_="zero"),
+        el("line", x1=x(data["low"]), x2=x(data["high"]), y1=10, y2=10, class_="whisker"),
+        None if value is None else el("circle", cx=value, cy=10, r=3.5, class_="dot"),
         viewBox="0 0 120 20",
         class_="mini",
         aria_hidden="true",

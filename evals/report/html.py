@@ -55,7 +55,15 @@ def title_of(report: Data) -> str:
     """What the report is about."""
     names = [benchmark["name"] for benchmark in report["benchmarks"]]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{words.count(len(report['architectures']), 'architecture')} on {shown}"
+    whole = sum(not architecture["without"] for architecture in report["architectures"])
+    return f"{words.count(whole, 'architecture')} on {shown}"
+
+
+def records_sentence(report: Data) -> str:
+    """How many records there are, and of how many variants."""
+    left = sum(bool(architecture["without"]) for architecture in report["architectures"])
+    variants = f" {words.count(left, 'variant')} of these architectures, each without a layer, ran too." if left else ""
+    return f"{words.count(report['records'], 'record')}.{variants} {price_sentence(report)}"
 
 
 def price_sentence(report: Data) -> str:
@@ -87,7 +95,7 @@ def _what_ran(report: Data) -> Markup:
     ]
     simulated = any(m["use"].startswith("simulated/") for a in report["architectures"] for m in a["models"])
     return join(
-        paragraph(f"{words.count(report['records'], 'record')}. {price_sentence(report)}"),
+        paragraph(records_sentence(report)),
         paragraph("Simulated models answered: nothing here says anything about real ones.", class_="warning")
         if simulated
         else None,
@@ -167,6 +175,7 @@ def _benchmark(benchmark: Data, number: int, report: Data, colours: Mapping[str,
         el("div", *drawn, class_="figures"),
         _left_out(benchmark),
         _titled("Whether voting and refinement pay", _claims(benchmark)),
+        _titled("The frontier, and what it needs", _economics(benchmark)),
         _titled("What each layer costs", tables.layers(benchmark)),
         _titled("Compared in pairs", tables.comparisons(benchmark)),
         _titled("Cost of pass, problem by problem", _by_problem(benchmark)),
@@ -199,6 +208,26 @@ def _left_out(benchmark: Data) -> Markup | None:
         if curve["left_out"]
     }
     return join(*(paragraph(sentence, class_="note") for sentence in sorted(said))) if said else None
+
+
+def _economics(benchmark: Data) -> Markup | None:
+    found = benchmark["economics"]
+    if found is None:
+        return None
+    needed = tables.essentialness(benchmark)
+    return join(
+        paragraph(found["sentence"]),
+        None if needed is None else paragraph(ESSENTIALNESS, class_="note"),
+        needed,
+    )
+
+
+ESSENTIALNESS = (
+    "Essentialness says how much dearer a right answer gets without a model, a technique or a layer, as a share of "
+    "what it would then cost: 0, nothing is lost; 0.5, it costs twice as much; 1, none is to be had. Models and "
+    "techniques are taken away with all architectures that use them; a layer by having its architecture only without "
+    "it. Where no run was right, intervals draw the rate from what so few runs still allow, never zero."
+)
 
 
 def _claims(benchmark: Data) -> Markup | None:

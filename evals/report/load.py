@@ -71,7 +71,9 @@ def _of_evaluation(path: Path, about: Mapping[str, Any]) -> Settings:
         for row in about["architectures"]
     )
     run = _run(path, about)
-    return Settings((run,), contenders, tuple(b["name"] for b in about["benchmarks"]), about.get("price_date"))
+    names = tuple(benchmark["name"] for benchmark in about["benchmarks"])
+    experts = {b["name"]: b["expert_dollars"] for b in about["benchmarks"] if b.get("expert_dollars") is not None}
+    return Settings((run,), contenders, names, about.get("price_date"), experts)
 
 
 def _of_run(path: Path, about: Mapping[str, Any], architectures: Iterable[Architecture], benchmark: str) -> Settings:
@@ -141,4 +143,5 @@ def _together(paths: Sequence[Path], parts: Sequence[Settings]) -> Settings:
     benchmarks = dict.fromkeys(name for part in parts for name in part.benchmarks)
     dates = [part.price_date for part in parts if part.price_date is not None]
     runs = tuple(run for part in parts for run in part.runs)
-    return Settings(runs, tuple(contenders.values()), tuple(benchmarks), max(dates, default=None))
+    experts = {name: dollars for part in parts for name, dollars in part.experts.items()}
+    return Settings(runs, tuple(contenders.values()), tuple(benchmarks), max(dates, default=None), experts)

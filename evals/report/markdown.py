@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evals.report import words
-from evals.report.html import price_sentence, title_of
+from evals.report.html import ESSENTIALNESS, price_sentence, records_sentence, title_of
 from evals.report.reading import KINDS
 
 Data = Mapping[str, Any]
@@ -21,7 +21,7 @@ def to_markdown(report: Data) -> str:
     ]
     parts = [
         f"# {title_of(report)}",
-        f"{words.count(report['records'], 'record')}. {price_sentence(report)}",
+        records_sentence(report),
         "\n".join(runs),
         *(part for benchmark in report["benchmarks"] for part in _benchmark(benchmark)),
     ]
@@ -57,6 +57,10 @@ def _benchmark(benchmark: Data) -> list[str]:
     ]
     if benchmark["claims"]:
         parts += ["### Whether voting and refinement pay", _claims(benchmark)]
+    if (economics := benchmark["economics"]) is not None:
+        parts += ["### The frontier, and what it needs", _safe(economics["sentence"])]
+        if economics["essentialness"]:
+            parts += [ESSENTIALNESS, _table(ESSENTIAL_HEADS, (_essential(row) for row in economics["essentialness"]))]
     if benchmark["curves"]:
         parts += ["### More samples", _table(("architecture", "k", "value", "95 % interval"), _curves(benchmark))]
     if benchmark["layers"]:
@@ -73,6 +77,7 @@ RESULT_HEADS = (
     "its 95 % interval",
 )  # fmt: skip
 LAYER_HEADS = ("architecture", "layer", "calls", "tokens", "cost", "share of cost", "lift")
+ESSENTIAL_HEADS = ("without", "kind", "used by", "essentialness", "95 % interval", "n")
 PAIR_HEADS = ("first − second", "difference", "95 % interval", "SE", "p", "p (Holm)", "n")
 
 
@@ -111,6 +116,11 @@ def _layer(row: Data, unit: Data) -> tuple[str, ...]:
         f"{row['share']:.0%}",
         "" if lift is None else f"{words.signed(lift['value'])} ({words.interval(lift)})",
     )
+
+
+def _essential(row: Data) -> tuple[str, ...]:
+    members = ", ".join(row["members"])
+    return (row["name"], row["kind"], members, words.essentialness(row), words.interval(row), f"{row['n']:,}")
 
 
 def _pair(row: Data) -> tuple[str, ...]:

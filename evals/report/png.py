@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archon.errors import ConfigError
 from evals.report import words
+from evals.report.figures import FAR
 from evals.report.scaling import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -80,48 +81,78 @@ def _frontier(axes: Axes, benchmark: Data, colours: Mapping[str, int]) -> None:
             color=f"C{place % 10}",
             capsize=2,
             linestyle="none",
-            label=point["architecture"],
+            label=f"{point['architecture']}, n = {point['n']:,}",
+            # A variant may lie where its architecture does.
+            zorder=3 if point["whole"] else 2,
         )
     best = sorted((p for p in points if p["efficient"]), key=lambda p: p["cost"]["value"])
     values = [p["cost"]["value"] for p in best], [p["accuracy"]["value"] for p in best]
     axes.step(*values, where="post", color="0.5", linestyle=":", zorder=0)
-    axes.set_xscale("log")
-    axes.set(xlabel=f"cost per answer ({words.unit_in_words(benchmark['unit'])})", ylabel="accuracy")
-    axes.set_title(benchmark["name"])
-    axes.legend(fontsize="small")
+    axes.set(xlabel=f"cost per answer ({_costs(axes, benchmark, log=True)})", ylabel="accuracy")
+    _explained(axes, benchmark)
 
 
 def _cost_of_pass(axes: Axes, benchmark: Data, colours: Mapping[str, int]) -> None:
     rows = [row for row in benchmark["results"] if row["cost_of_pass"] is not None]
-    finite = [v for row in rows for v in row["cost_of_pass"].values() if isinstance(v, float)]
-    edge = 1.15 * max(finite, default=1.0)
+    ends = [row["cost_of_pass"][end] for row in rows for end in ("low", "value", "high")]
+    finite = [end for end in ends if end] or [1.0]
+    shown = [row["cost_of_pass"]["value"] or row["cost_of_pass"]["low"] or 1.0 for row in rows]
+    log = max(shown) / min(shown) > FAR
+    start, edge = (min(finite) / 1.5, 1.5 * max(finite)) if log else (0.0, 1.15 * max(finite))
     for place, row in enumerate(rows):
         found, colour = row["cost_of_pass"], f"C{colours[row['architecture']] % 10}"
         if found["value"] is None:
             axes.barh(place, edge - found["low"], left=found["low"], fill=False, linestyle="--", edgecolor=colour)
-            axes.annotate(" ∞", (edge, place), va="center")
-            continue
-        high = edge if found["high"] is None else found["high"]
-        sides = [[found["value"] - found["low"]], [high - found["value"]]]
-        axes.barh(place, found["value"], color=colour, alpha=0.75, xerr=sides, capsize=3)
-    axes.set_yticks(range(len(rows)), [row["architecture"] for row in rows])
+        else:
+            sides = _sides({**found, "high": edge if found["high"] is None else found["high"]})
+            axes.barh(place, found["value"] - start, left=start, color=colour, alpha=0.75)
+            axes.errorbar(found["value"], place, xerr=sides, color="0.2", capsize=3)
+        if found["high"] is None:
+            axes.annotate(" ∞", (edge, place), va="center", annotation_clip=False)
+    names = [f"{row['architecture']}\nn = {row['cost_of_pass']['n']:,}" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize="small")
     axes.invert_yaxis()
-    axes.set(xlabel=f"cost of a right answer ({words.unit_in_words(benchmark['unit'])})", title=benchmark["name"])
+    if (figure := axes.get_figure(root=True)) is not None:
+        # Below the whole picture: long names leave the axis little room.
+        label = f"cost of a right answer ({_costs(axes, benchmark, log=log)})"
+        figure.supxlabel(label, fontsize="medium")
+    axes.set_xlim(start, edge)
+    axes.set_title(f"{benchmark['name']}, 95 % intervals")
 
 
 def _curves(axes: Axes, benchmark: Data, protocol: str, colours: Mapping[str, int]) -> None:
-    for curve in benchmark["curves"]:
-        if curve["protocol"] != protocol:
-            continue
-        colour = f"C{colours[curve['architecture']] % 10}"
-        ks = [point["k"] for point in curve["points"]]
-        axes.plot(ks, [p["value"] for p in curve["points"]], marker="o", color=colour, label=curve["architecture"])
-        low, high = ([p[end] for p in curve["points"]] for end in ("low", "high"))
-        axes.fill_between(ks, low, high, color=colour, alpha=0.15)
+    found = [curve for curve in benchmark["curves"] if curve["protocol"] == protocol]
+    for curve in found:
+        points = curve["points"]
+        place = colours[curve["architecture"]]
+        ks = [point["k"] for point in points]
+        label = f"{curve['architecture']}, n = {points[0]['n']:,}"
+        mark = _SHAPES[place % len(_SHAPES)]
+        axes.plot(ks, [p["value"] for p in points], marker=mark, color=f"C{place % 10}", label=label)
+        low, high = ([p[end] for p in points] for end in ("low", "high"))
+        axes.fill_between(ks, low, high, color=f"C{place % 10}", alpha=0.15)
+    ticks = sorted({point["k"] for curve in found for point in curve["points"]})
     axes.set_xscale("log", base=2)
-    axes.set(xlabel="samples k", ylabel=protocol, title=benchmark["name"])
-    axes.legend(fontsize="small")
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    axes.set(xlabel="samples k", ylabel=protocol)
+    _explained(axes, benchmark)
+
+
+def _costs(axes: Axes, benchmark: Data, *, log: bool) -> str:
+    """Make the horizontal axis one of costs; what stands behind its name."""
+    unit = benchmark["unit"]
+    axes.set_xscale("log" if log else "linear")
+    axes.xaxis.set_major_formatter(lambda value, _: words.amount(value, unit))
+    return words.unit_in_words(unit)
+
+
+def _explained(axes: Axes, benchmark: Data) -> None:
+    """The title, and below the picture, where it hides nothing, whose marks are whose."""
+    axes.set_title(f"{benchmark['name']}, 95 % intervals")
+    if (figure := axes.get_figure(root=True)) is not None:
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
 
 
 def _sides(data: Data) -> list[list[float]]:
-    return [[data["value"] - data["low"]], [data["high"] - data["value"]]]
+    # At 0 and 1 an end of the interval may be off by a rounding, to the wrong side.
+    return [[max(0.0, data["value"] - data["low"])], [max(0.0, data["high"] - data["value"])]]

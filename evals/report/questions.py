@@ -111,6 +111,7 @@ def _answer(answer: Data) -> Markup:
         *(el("p", f"{f['layer']}: {f['kind']}: {f['reason']}", class_="error") for f in answer["failures"]),
         _samples(answer),
         _layers(answer),
+        _trace(answer["trace"]),
         class_="answer",
     )
 
@@ -149,3 +150,33 @@ def _layers(answer: Data) -> Markup | None:
         for layer in answer["layers"]
     ]
     return el("details", el("summary", "What each layer spent"), el("ul", *rows), class_="samples")
+
+
+ENDS = {"question": "question ended", "layer": "layer ended"}
+
+
+def _trace(trace: Data | None) -> Markup | None:
+    """What happened, event by event, each with its texts folded."""
+    if trace is None:
+        return None
+    events, left = trace["events"], trace["left_out"]
+    return el(
+        "details",
+        el("summary", f"The trace: {words.count(len(events) + left, 'event')}"),
+        el("ol", *(_event(event) for event in events), class_="trace"),
+        el("p", f"{left:,} more of them in {trace['file']}.", class_="note") if left else None,
+        class_="samples",
+    )
+
+
+def _event(event: Data) -> Markup:
+    line = (
+        el("small", f"{event['at']:.3f} s "),
+        el("b", str(ENDS.get(event["kind"], event["kind"])).replace("_", " ")),
+        f" {event['layer']}" if event["layer"] else None,
+        el("small", f" {event['said']}") if event["said"] else None,
+    )
+    if not event["texts"]:
+        return el("li", *line)
+    below = (join(el("small", text["name"]), el("pre", text["text"])) for text in event["texts"])
+    return el("li", el("details", el("summary", *line), *below))

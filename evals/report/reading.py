@@ -104,6 +104,7 @@ def _answer(record: Record) -> dict[str, Any]:
             }
             for spent in record.spent
         ],
+        "trace": None,
         "failures": [{"layer": layer, "kind": kind, "reason": clipped(why)} for layer, kind, why in record.failures],
     }
 
@@ -117,11 +118,11 @@ def _sample(sample: Sample) -> dict[str, Any]:
     }
 
 
-def clipped(text: str) -> str:
-    """The beginning of a text, and how much of it is missing."""
+def clipped(text: str, file: str = "records.jsonl") -> str:
+    """The beginning of a text, how much of it is missing, and where that is."""
     if len(text) <= CHARACTERS:
         return text
-    return f"{text[:CHARACTERS]} … ({len(text) - CHARACTERS:,} more characters in records.jsonl)"
+    return f"{text[:CHARACTERS]} … ({len(text) - CHARACTERS:,} more characters in {file})"
 
 
 def _size(question: dict[str, Any]) -> int:

@@ -56,12 +56,14 @@ class Settings:
             name.
         benchmarks: Names in the order in which they are shown; others come last, by name.
         price_date: The day of the latest price, ``None`` where nothing has one.
+        experts: What a human expert costs per problem in US dollars, by benchmark, where its card says so.
     """
 
     runs: tuple[Run, ...] = ()
     contenders: tuple[Contender, ...] = ()
     benchmarks: tuple[str, ...] = ()
     price_date: str | None = None
+    experts: Mapping[str, float] = field(default_factory=dict)
 
     def contender(self, name: str) -> Contender:
         """What is known of an architecture; no more than its name where nothing is."""

@@ -10,7 +10,7 @@ from evals.report.markup import Markup, el, join
 
 Data = Mapping[str, Any]
 # Columns of words, which begin on the left; numbers end on the right.
-_WORDS = ("architecture", "benchmark", "layer", "model", "first − second")
+_WORDS = ("architecture", "benchmark", "layer", "model", "first − second", "without", "kind", "used by")
 
 
 def table(caption: str, heads: Sequence[tuple[str, str]], rows: Iterable[Markup], *, sortable: bool = True) -> Markup:
@@ -153,8 +153,41 @@ def layers(benchmark: Data) -> Markup | None:
 
 def _lift(lift: Data | None) -> Markup:
     if lift is None:
-        return cell("not run without it", sort="")
+        return el("td", el("small", "not run without it", class_="words"), data_sort="")
     return cell(words.signed(lift["value"]), words.interval(lift), float(lift["value"]))
+
+
+def essentialness(benchmark: Data) -> Markup | None:
+    """How much dearer a right answer would be without each model, technique and layer."""
+    rows = [] if benchmark["economics"] is None else benchmark["economics"]["essentialness"]
+    if not rows:
+        return None
+    heads = [
+        ("without", ""),
+        ("kind", ""),
+        ("used by", "Architectures that go with it."),
+        ("essentialness", "From 0, nothing is lost, to 1: the part of the cost without it that it saves; below it the "
+         "95 % interval."),
+        ("", ""),
+        ("n", "Problems."),
+    ]  # fmt: skip
+    drawn = [
+        el(
+            "tr",
+            el("th", row["name"], scope="row", class_="text"),
+            cell(row["kind"], class_="text"),
+            cell(_listed(row["members"]), class_="text"),
+            cell(words.essentialness(row), words.interval(row), -1.0 if row["value"] is None else float(row["value"])),
+            el("td", figures.fraction(row)),
+            cell(f"{row['n']:,}", sort=float(row["n"])),
+        )
+        for row in rows
+    ]
+    return table("Essentialness", heads, drawn)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def comparisons(benchmark: Data) -> Markup | None:

@@ -72,6 +72,11 @@ def accuracy(data: Data | None) -> str:
     return share(data["value"]) + ("" if error is None else f" ± {error:.3f}")
 
 
+def essentialness(data: Data) -> str:
+    """How essential something is; not known where the frontier is infinite with it and without."""
+    return "not known" if data["value"] is None else share(data["value"])
+
+
 def dollars(data: Data) -> str:
     """Dollars per answer: ``no price`` where none is known, never $0 for it."""
     if data["dollars"] is None:

@@ -82,6 +82,7 @@ async def contest(
     judge: ScriptedModel | None = None,
     **more: Any,
 ) -> list[Any]:
-    settings = Settings(more.pop("seed", 0), more.pop("repeats", 1), more.pop("budget", None), RETRY)
+    given = more.pop("seed", 0), more.pop("repeats", 1), more.pop("budget", None), RETRY, more.pop("at_once", None)
+    settings = Settings(*given)
     models = {"m": model} | ({} if judge is None else {"judge": judge})
     return await evaluate(contenders, sets, settings, models=models, sandbox=NoPrograms(), **more)

@@ -88,6 +88,12 @@ async def test_architectures_on_hosted_models_run_at_once() -> None:
     assert model.most_in_flight == 3 * 4
 
 
+async def test_so_many_problems_are_under_way_at_a_time() -> None:
+    model = ScriptedModel(right, latency=0.01)
+    await contest([contender("single", [generate()])], [sums(6)], model, at_once=2)
+    assert model.most_in_flight == 2
+
+
 async def test_what_is_done_is_not_asked_again_and_the_rest_is() -> None:
     one = [contender("single", [generate()])]
     whole = await contest(one, [sums(4)], ScriptedModel(right), repeats=2)

@@ -133,6 +133,7 @@ def write_run(folder: Path, found: Sequence[Record], about: Settings) -> Path:
         "architectures": [
             {
                 "name": c.name,
+                "file": f"{c.name}.yaml",
                 "description": c.description,
                 "without": c.without,
                 "whole": c.whole,

@@ -20,7 +20,7 @@ from evals.report.html import colours_of
 from evals.report.numbers import natural, settled
 from evals.report.words import money, number
 from evals.statistics.accuracy import accuracy_over_repeats
-from tests.evals.report.simulated import KINDS, records, settings, write_run
+from tests.evals.report.simulated import KINDS, Kind, records, settings, write_run
 from tests.loopback import Answer, serve
 
 RIDDLES = KINDS[:2]
@@ -153,6 +153,67 @@ class TestClaims:
         assert "Neither got anything right" in claim["sentence"]
 
 
+class TestEconomics:
+    def test_the_worked_frontier_and_what_it_needs(self) -> None:
+        """Four problems, eight runs each: 0.0403 with an expert at $3, and without G 0.0453 (accounting oracle)."""
+        kinds = [Kind(name, (("generate",),), 1, 0.0) for name in ("L", "G", "R")]
+        passes = {"L": (8, 4, 0, 0), "G": (8, 8, 2, 0), "R": (8, 8, 8, 4)}
+        dollars = {"L": 0.0004, "G": 0.01, "R": 0.06}
+        rows = [
+            replace(
+                row,
+                score=float(row.repeat < passes[row.architecture][int(row.problem[1:])]),
+                attributed=replace(row.attributed, dollars=dollars[row.architecture]),
+            )
+            for row in records(4, kinds, repeats=8)
+        ]
+        about = settings(kinds)
+        models = {name: {"m": (f"simulated/{name.lower()}", "2026-11-01")} for name in passes}
+        about = replace(about, contenders=tuple(replace(c, models=models[c.name]) for c in about.contenders))
+        found = analyse(rows, about, experts={"sums": 3.0})["benchmarks"][0]["economics"]
+        assert found["frontier"]["value"] == pytest.approx(0.0403, rel=1e-5)
+        assert found["frontier"]["cheapest"] == [{"name": "L", "problems": 2}, {"name": "G", "problems": 1},
+                                                 {"name": "R", "problems": 1}]  # fmt: skip
+        lost = {(row["kind"], row["name"]): row for row in found["essentialness"]}
+        assert lost["model", "simulated/g"]["value"] == pytest.approx(0.11037528, rel=1e-5)
+        assert lost["technique", "generate"]["value"] == pytest.approx((3 - 0.0403) / 3, rel=1e-5)
+        for row in lost.values():
+            assert row["low"] <= row["value"] <= row["high"]
+
+    def test_a_layer_is_judged_by_its_architecture_without_it(self, found: dict[str, Any]) -> None:
+        rows = {(r["kind"], r["name"]): r for r in found["benchmarks"][0]["economics"]["essentialness"]}
+        assert rows["layer", "1.rank of rank-8"]["members"] == ["rank-8"]
+        assert ("model", "simulated/coin") not in rows, "without it and without an expert nothing is left"
+        assert set(rows) == {("technique", k) for k in ("rank", "self_refine", "vote")} | {
+            ("layer", "1.rank of rank-8")
+        }
+
+    def test_where_nothing_is_right_the_frontier_is_infinite_and_essentialness_not_known(
+        self, found: dict[str, Any]
+    ) -> None:
+        economics = found["benchmarks"][1]["economics"]
+        frontier = economics["frontier"]
+        assert frontier["value"] is None and frontier["high"] is None and frontier["low"] > 0
+        assert frontier["unsolved"] == 8
+        (vote,) = economics["essentialness"]
+        assert vote["value"] is None and vote["low"] == 0 and vote["high"] > 0
+        assert "no upper bound: 8 of 8 problems were never solved" in economics["sentence"]
+        for text in (to_html(found), to_markdown(found)):
+            assert economics["sentence"] in text and "not known" in text
+
+    def test_no_expert_unless_one_is_given_but_the_card_is_named(self) -> None:
+        rows, about = records(6), replace(settings(), experts={"sums": 3.5})
+        without = analyse(rows, about)["benchmarks"][0]["economics"]
+        assert without["expert_dollars"] is None
+        assert "card puts an expert at $3.5: --expert-usd 3.5 counts one in." in without["sentence"]
+        given = analyse(rows, about, experts={"sums": 2.0})["benchmarks"][0]["economics"]
+        assert "or a human expert at $2 for each problem" in given["sentence"] and "card" not in given["sentence"]
+
+    def test_an_expert_in_dollars_needs_costs_in_dollars(self) -> None:
+        with pytest.raises(ConfigError, match="costs on sums are counted in endpoint seconds"):
+            analyse(records(4, priced=False), settings(priced=False), experts={"sums": 1.0})
+
+
 class TestPage:
     def test_what_a_model_wrote_is_text(self) -> None:
         evil = "</pre><script>alert('{answer}')</script><img src=x onerror=alert(1)>"
@@ -203,6 +264,15 @@ class TestCommand:
         assert "| architecture | accuracy ± SE |" in capsys.readouterr().out
         assert run(["report", path, "--claims"]) == 0
         assert "**majority voting**: vote-8 is" in capsys.readouterr().out
+        assert run(["report", path, "--json", "--expert-usd", "9", "--expert-usd", "sums=3"]) == 0
+        assert json.loads(capsys.readouterr().out)["benchmarks"][0]["economics"]["expert_dollars"] == 3
+        for option, said in (
+            ("much", "write what an expert costs in dollars"),
+            ("sums=0", "write what an expert costs in dollars"),
+            ("sum=1", "did you mean 'sums'?"),
+        ):
+            assert run(["report", path, "--expert-usd", option]) == 2
+            assert said in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("make", "said"),
@@ -232,9 +302,15 @@ class TestCommand:
         assert report["benchmarks"][0]["name"] == "q"
         assert report["architectures"][0]["layers"] == [["generate"]]
         assert report["benchmarks"][0]["results"][0]["accuracy"]["value"] == 1
+        (answer,) = report["benchmarks"][0]["reading"]["questions"][0]["answers"]
+        assert [event["kind"] for event in answer["trace"]["events"]][-1] == "question"
 
 
 def test_pictures(found: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
+    # An end of an interval that a rounding puts on the wrong side of its value is drawn all the same.
+    accuracy = found["benchmarks"][0]["frontier"][0]["accuracy"]
+    point = {**found["benchmarks"][0]["frontier"][0], "accuracy": {**accuracy, "low": accuracy["value"] + 1e-17}}
+    found = {**found, "benchmarks": [{**found["benchmarks"][0], "frontier": [point]}, *found["benchmarks"][1:]]}
     names = {path.name for path in write_png(found, tmp_path)}
     assert {"sums-frontier.png", "sums-cost-of-pass.png", "sums-pass-at-k.png", "riddles-frontier.png"} <= names
