@@ -67,12 +67,14 @@ class Settings:
         repeats: How often every problem is asked, each time with draws of its own.
         budget: What each architecture may really spend on each benchmark; judges are not part of it.
         retry: Bounds on retrying.
+        at_once: How many questions of an architecture are begun at a time; as many as its endpoints bear if not given.
     """
 
     seed: int = 0
     repeats: int = 1
     budget: BudgetSpec | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,9 @@ class _Trial:
                 async with asyncio.TaskGroup() as group:
                     for record in [r for r in self._records.values() if _lacks_grades(r)]:
                         group.create_task(self._grade_again(record))
-                    async for index, result in engine.run_all(asked.task for asked in open_):
+                    async for index, result in engine.run_all(
+                        (asked.task for asked in open_), at_once=shared.settings.at_once
+                    ):
                         group.create_task(self._finish(engine, open_[index], result))
             except BaseExceptionGroup as failures:
                 raise failures.exceptions[0] from None
