@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from archon.cli import main
 from archon.source import load_architecture
 from evals.records_io import read_jsonl
 from search.space import Space
+from tests.commands import Outcome, Run
 from tests.loopback import Loopback
 from tests.search.hosted import SPACE, UNPRICED, models
 
-Run = Callable[..., "Outcome"]
 ON = ("-b", "two-digit-addition", "--problems", "50")
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def is_one_sentence(self, *fragments: str) -> None:
-        assert self.code == 2, self.err
-        assert self.out == ""
-        assert len(self.err.strip().splitlines()) == 1, self.err
-        for fragment in fragments:
-            assert fragment in self.err, (fragment, self.err)
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Outcome(stop.value.code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture
