@@ -153,3 +153,14 @@ def test_a_worker_refuses_what_is_not_the_same_where_it_runs(archon: Run, server
     asked = server.calls
     assert archon("search", "worker", *shared).code == 0, "the study is over"
     assert server.calls == asked
+
+
+def test_the_problems_are_divided_as_one_says(archon: Run, server: Loopback) -> None:
+    outcome = archon("search", "sums.yaml", *ON, "--trials", "1", "--split", "1,0,1", "--json")
+    parts = json.loads(outcome.out)["problems"]
+    assert parts["guard"] == 0
+    assert min(parts["search"], parts["sealed"]) > 15
+    again = archon("search", "--resume", str(run_of(outcome)), "--json")
+    assert json.loads(again.out)["problems"] == parts
+    for wrong in ("0,1,1", "1,1", "a,b,c", "1,-1,1"):
+        archon("search", "sums.yaml", *ON, "--split", wrong).is_one_sentence("three numbers, such as 60,20,20")
