@@ -30,6 +30,7 @@ benchmarks: $(VENV)/dev
 	$(BIN)/python -m tests.benchmarks.scale --quick
 	$(BIN)/python -m tests.benchmarks.stepwise --quick
 	$(BIN)/python -m tests.benchmarks.report --quick
+	$(BIN)/python -m tests.benchmarks.search --quick
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

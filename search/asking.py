@@ -10,6 +10,7 @@ from archon.budget import Budget
 from archon.errors import BudgetExhausted
 from archon.models.base import Model
 from archon.models.pool import ModelPool
+from archon.models.providers import LOCAL
 from archon.prices import with_list_prices
 from archon.store import Store
 from archon.technique import Programs, Technique
@@ -90,7 +91,7 @@ class BenchmarkEvaluator:
         records = await evaluate(
             [replace(contender, architecture=with_list_prices(contender.architecture))],
             [replace(self._set, problems=problems)],
-            self._settings,
+            replace(self._settings, at_once=1) if _local(contender.architecture) else self._settings,
             pool=self._pool,
             models=self._models,
             store=self._store,
@@ -127,6 +128,11 @@ class BenchmarkEvaluator:
             for problem, (pool, *_) in pools.items():
                 if pool.n > known.get(problem, Pool.of([], [])).n:
                     known[problem] = Pool(pool.scores, pool.answers)
+
+
+def _local(architecture: Architecture) -> bool:
+    """Whether a model of this machine takes part: questions that share its cores lengthen each other's seconds."""
+    return any(spec.provider == LOCAL for spec in architecture.specs().values())
 
 
 def _cut(record: Record) -> bool:

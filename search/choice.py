@@ -133,9 +133,13 @@ async def choose(
 
 
 def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
-    """Every model that generates in a first layer, by itself and once, with the settings of where it stands first."""
+    """Every model that generates in a first layer, by itself and once.
+
+    Its settings are those of the first architecture that is nothing but one sample of it, else of the first with it.
+    """
     found: dict[str, Architecture] = {}
-    for architecture in architectures:
+    # Who is compared with a model by itself owes it the settings that suit it best by itself.
+    for architecture in sorted(architectures, key=lambda a: sum(getattr(c, "n", 2) for _, c in a.components()) > 1):
         specs = architecture.specs()
         for component in architecture.layers[0]:
             if component.kind != "generate":

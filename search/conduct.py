@@ -11,7 +11,6 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from archon.architecture import Architecture
-from archon.budget import Amount, Budget, BudgetSpec
 from archon.errors import BudgetExhausted, ConfigError
 from archon.models.base import Model
 from archon.models.pool import ModelPool
@@ -28,6 +27,7 @@ from search.history import Entry, History, mean_cost
 from search.job import JOB, Job
 from search.parameters import Params
 from search.progress import Progress
+from search.purse import Purse
 from search.racing import scored
 from search.result import write_result
 from search.rules import turned_down
@@ -128,16 +128,9 @@ def checker(space: Space) -> Callable[[Architecture], str | None]:
     return check
 
 
-def purse_of(spec: StudySpec, study: optuna.Study) -> Budget | None:
-    """What is left of a study's limits on calls and dollars."""
-    if spec.calls is None and spec.usd is None:
-        return None
-    spent = Progress()
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-        spent.count(trial.user_attrs)
-    purse = Budget(BudgetSpec(calls=spec.calls, usd=spec.usd))
-    purse.spent = Amount(usd=spent.usd, calls=spent.paid)
-    return purse
+def purse_of(spec: StudySpec, study: optuna.Study) -> Purse | None:
+    """What this process may spend under a study's limits on calls and dollars, if there are any."""
+    return None if spec.calls is None and spec.usd is None else Purse(spec, study)
 
 
 async def conduct(
@@ -181,6 +174,21 @@ async def conduct(
     evaluator = means.evaluator(divided.search, job.spec.seed, keep=directory.keep(), done=done, purse=purse)
     watchdog = Watchdog(study) if shared else None
     running = study_of(job, study, evaluator, watchdog=watchdog, known=known, show=means.show)
+    try:
+        return await _to_the_end(directory, means, prospect, running, evaluator)
+    finally:
+        if purse is not None:
+            purse.release()
+
+
+async def _to_the_end(
+    directory: SearchDirectory,
+    means: Means,
+    prospect: Sequence[Architecture],
+    running: Study,
+    evaluator: BenchmarkEvaluator,
+) -> dict[str, Any]:
+    job, divided = directory.job, directory.divided
     history = await running.run()
     progress = running.progress
     if history.best is None:
@@ -202,7 +210,7 @@ async def conduct(
         more["ablation"] = await ablate(verdict.winner, running.order, evaluator, job.spec.cost)
     except BudgetExhausted as error:
         remarks.append(f"The layers of the winner were not left out in turn: {error}.")
-    return write_result(directory.path, history, verdict, sealed, progress, study, {**more, "remarks": remarks})
+    return write_result(directory.path, history, verdict, sealed, progress, running.study, {**more, "remarks": remarks})
 
 
 async def _choose(

@@ -49,6 +49,7 @@ class Job(BaseModel):
         data: Files of rows by the benchmark whose rows they hold.
         judge: The model that graders ask, in place of the card's.
         limit: So many of the benchmark's problems are taken, of all splits together.
+        split: The weights of search, guard and seal; see :class:`evals.split.HashSplit`.
         digest: Stands for all problems, which part each belongs to, and the benchmark's card.
         architectures: Stands for what the space builds, which variables of the environment may decide.
         mechanism: How the guard answers.
@@ -66,6 +67,7 @@ class Job(BaseModel):
     data: Mapping[str, str] = {}
     judge: str | None = None
     limit: int | None = None
+    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
     digest: str = ""
     architectures: str = ""
     mechanism: Literal["ladder", "thresholdout"] = "ladder"
@@ -117,7 +119,7 @@ class Job(BaseModel):
         """
         benchmark = load_benchmark(self.benchmark, {name: Path(file) for name, file in self.data.items()})
         problems = benchmark.problems(self.limit, None, self.spec.seed)
-        divided = HashSplit(benchmark.card.name).divide(problems)
+        divided = HashSplit(benchmark.card.name, *self.split).divide(problems)
         if not divided["search"]:
             raise ConfigError(f"{benchmark.name}: none of its {len(problems)} problems is for the search; take more.")
         try:
@@ -126,6 +128,25 @@ class Job(BaseModel):
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise ConfigError(f"--judge {self.judge}: {message}.") from None
         return Divided(**sets)
+
+    @staticmethod
+    def parse_split(text: str) -> tuple[float, float, float]:
+        """Weights from a text such as ``60,20,20``.
+
+        Raises:
+            ConfigError: They are not three numbers from 0 on, the first above 0.
+        """
+        try:
+            search, guard, sealed = (float(part) for part in text.split(","))
+            HashSplit("", search, guard, sealed)
+        except (ValueError, ConfigError):
+            search = guard = sealed = 0.0
+        if not search:
+            raise ConfigError(
+                f"--split {text}: write the weights of search, guard and seal as three numbers, such as 60,20,20; "
+                "the search needs problems."
+            )
+        return search, guard, sealed
 
     def make_mechanism(self) -> Mechanism:
         """How the guard answers."""

@@ -34,8 +34,8 @@ class StudySpec(BaseModel):
         parallel: How many architectures are evaluated at a time.
         patience: Stop after so many trials without improvement.
         seconds: Stop beginning trials after so much time.
-        calls: Stop beginning trials after so many requests were sent.
-        usd: Stop beginning trials after so many dollars, at list price.
+        calls: Never send more requests, by all who work on the study together.
+        usd: Never pay more dollars, at list price.
         surrogate: Predict from samples at hand, where that is possible, whether an architecture is worth its calls.
         seed: Decides what is proposed, and in which order problems are seen.
     """

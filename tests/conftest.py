@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from archon.testing import isolated_registry
+from tests.commands import archon as archon
 from tests.postgres import database as database
 from tests.postgres import postgres as postgres
 

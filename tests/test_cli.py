@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from archon.cli import main
+from tests.commands import Run
 from tests.loopback import Answer, error, serve
 
 ARCHITECTURE = """\
@@ -24,37 +24,6 @@ layers:
   - vote
 answer: math
 """
-
-Run = Callable[..., "Outcome"]
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def is_one_sentence(self, *fragments: str) -> None:
-        """Exit code 2, nothing on stdout, one line on stderr that holds the fragments."""
-        assert self.code == 2, self.err
-        assert self.out == ""
-        assert len(self.err.strip().splitlines()) == 1, self.err
-        assert "Traceback" not in self.err
-        for fragment in fragments:
-            assert fragment in self.err, (fragment, self.err)
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Outcome(stop.value.code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from archon.cli import main
 from archon.cli.demo import LARGEST, LONGEST, small_problems
+from tests.commands import Run
 
 ROWS = Path(__file__).parent / "evals" / "rows"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 def test_the_list_names_every_benchmark(archon: Run) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from archon.cli import main
 from archon.observed import default_profile
+from tests.commands import Run
 from tests.loopback import Answer, error, serve
 
 STACK = """\
@@ -29,23 +26,6 @@ layers:
   - fuse: {{model: m}}
 """
 
-Archon = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archon:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, captured.out, captured.err
-
-    return call
-
 
 def answer(body: dict[str, Any]) -> Answer:
     prompt = body["messages"][-1]["content"]
@@ -61,7 +41,7 @@ def write_questions(file: str, lengths: range, sentence: str = "How many eggs do
     Path(file).write_text("\n".join(map(json.dumps, rows)))
 
 
-def test_one_run_makes_the_estimate_for_other_questions_exact(archon: Archon) -> None:
+def test_one_run_makes_the_estimate_for_other_questions_exact(archon: Run) -> None:
     with serve(answer) as server:
         Path("a.yaml").write_text(STACK.format(url=server.base_url))
         write_questions("first.jsonl", range(1, 13))
@@ -91,7 +71,7 @@ def test_one_run_makes_the_estimate_for_other_questions_exact(archon: Archon) ->
     assert "; it took 168 calls (+0 %), " in err
 
 
-def test_the_table_names_the_basis_and_the_day_of_the_prices(archon: Archon) -> None:
+def test_the_table_names_the_basis_and_the_day_of_the_prices(archon: Run) -> None:
     Path("a.yaml").write_text(STACK.format(url="http://127.0.0.1:9/v1"))
     code, out, _ = archon("estimate", "a.yaml", "--question", "x", "--set", "layers.0.generate.n=2")
     assert code == 0
@@ -102,7 +82,7 @@ def test_the_table_names_the_basis_and_the_day_of_the_prices(archon: Archon) -> 
     assert data["at_most"]["calls"] == 7
 
 
-def test_what_is_not_known_is_said(archon: Archon) -> None:
+def test_what_is_not_known_is_said(archon: Run) -> None:
     text = STACK.format(url="http://127.0.0.1:9/v1").replace("    max_tokens: 60\n", "")
     Path("a.yaml").write_text("".join(line for line in text.splitlines(True) if "price" not in line))
     out = archon("estimate", "a.yaml", "--question", "x")[1]
@@ -110,20 +90,20 @@ def test_what_is_not_known_is_said(archon: Archon) -> None:
         assert fragment in out
 
 
-def test_neither_keys_nor_weights_are_needed(archon: Archon) -> None:
+def test_neither_keys_nor_weights_are_needed(archon: Run) -> None:
     for use in ("openai/gpt-4o-mini", "local/qwen2.5-coder-0.5b"):
         Path("a.yaml").write_text(f"name: a\nlayers:\n  - generate: {{model: {use}}}\n")
         assert archon("estimate", "a.yaml", "--question", "x")[0] == 0
 
 
-def test_bad_input_is_one_sentence(archon: Archon) -> None:
+def test_bad_input_is_one_sentence(archon: Run) -> None:
     Path("a.yaml").write_text(STACK.format(url="http://127.0.0.1:9/v1"))
     for arguments in (("a.yaml",), ("a.yaml", "--input", "no.jsonl"), ("no.yaml", "--question", "x")):
         code, out, err = archon("estimate", *arguments)
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1)
 
 
-def test_the_run_keeps_its_estimate(archon: Archon) -> None:
+def test_the_run_keeps_its_estimate(archon: Run) -> None:
     with serve(answer) as server:
         Path("a.yaml").write_text(STACK.format(url=server.base_url))
         write_questions("q.jsonl", range(1, 4))
@@ -133,7 +113,7 @@ def test_the_run_keeps_its_estimate(archon: Archon) -> None:
     assert "estimate" in json.loads((run / "summary.json").read_text())[0]
 
 
-def test_what_the_store_answers_says_nothing_of_time(archon: Archon) -> None:
+def test_what_the_store_answers_says_nothing_of_time(archon: Run) -> None:
     with serve(answer) as server:
         Path("a.yaml").write_text(STACK.format(url=server.base_url))
         for times in (True, False):
@@ -141,7 +121,7 @@ def test_what_the_store_answers_says_nothing_of_time(archon: Archon) -> None:
             assert ("seconds" in json.loads(out)["architectures"][0]["estimate"]) == times
 
 
-def test_what_was_not_done_whole_is_not_compared(archon: Archon) -> None:
+def test_what_was_not_done_whole_is_not_compared(archon: Run) -> None:
     alive = False
     with serve(lambda body: answer(body) if alive else error(400, "no")) as server:
         Path("a.yaml").write_text(STACK.format(url=server.base_url))
@@ -159,7 +139,7 @@ def test_what_was_not_done_whole_is_not_compared(archon: Archon) -> None:
         assert "the estimate said" in err
 
 
-def test_a_resumed_part_is_not_compared(archon: Archon) -> None:
+def test_a_resumed_part_is_not_compared(archon: Run) -> None:
     alive = False
     script = lambda body: answer(body) if alive or "hold? How" not in str(body) else error(400, "no")  # noqa: E731
     with serve(script) as server:
@@ -173,7 +153,7 @@ def test_a_resumed_part_is_not_compared(archon: Archon) -> None:
     assert "the estimate said" not in err
 
 
-def test_a_broken_profile_is_passed_over_and_mended(archon: Archon) -> None:
+def test_a_broken_profile_is_passed_over_and_mended(archon: Run) -> None:
     default_profile().parent.mkdir(parents=True, exist_ok=True)
     default_profile().write_bytes(b"\x00\xff{not a profile")
     with serve(answer) as server:
@@ -183,7 +163,7 @@ def test_a_broken_profile_is_passed_over_and_mended(archon: Archon) -> None:
     assert data["layers"][0]["observed_calls"] == 4
 
 
-def test_formulas_are_listed(archon: Archon) -> None:
+def test_formulas_are_listed(archon: Run) -> None:
     listed = {entry["kind"]: entry["calls"] for entry in json.loads(archon("techniques", "--json")[1])}
     assert listed["generate"] == "models × n"
     assert "models × n" in archon("techniques", "generate")[1]

@@ -18,8 +18,9 @@ import pytest
 
 from evals.directory import EvalDirectory
 from evals.records_io import read_jsonl, read_parquet
+from tests.commands import Run
 from tests.loopback import Answer, Loopback, error, serve
-from tests.test_cli import Run, archon, lines, write  # noqa: F401 - fixtures
+from tests.test_cli import lines, write  # noqa: F401 - a fixture
 
 PRICE = "price: {input: 1, output: 2, date: '2026-01-31'}"
 ARCHITECTURE = """\
@@ -49,7 +50,7 @@ def architectures(folder: Path, server: Loopback, price: str = PRICE) -> None:
     (folder / "gsm.jsonl").write_text("".join(json.dumps(row) + "\n" for row in GSM))
 
 
-def test_two_architectures_on_two_benchmarks_with_two_models(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_two_architectures_on_two_benchmarks_with_two_models(archon: Run, tmp_path: Path) -> None:
     with serve(add) as server:
         architectures(tmp_path, server)
         arguments = ["eval", "single.yaml", "vote-3.yaml", "-b", "two-digit-addition", "-b", "gsm8k"]
@@ -74,7 +75,7 @@ def test_two_architectures_on_two_benchmarks_with_two_models(archon: Run, tmp_pa
     assert data["judges"] == []
 
 
-def test_what_it_leaves_behind(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_what_it_leaves_behind(archon: Run, tmp_path: Path) -> None:
     with serve(add) as server:
         architectures(tmp_path, server)
         outcome = archon("eval", "single.yaml", "vote-3.yaml", "-b", "two-digit-addition", "--limit", "5", "--ablate")
@@ -103,7 +104,7 @@ def test_what_it_leaves_behind(archon: Run, tmp_path: Path) -> None:  # noqa: F8
     assert {path.name for path in (run / "architectures").iterdir()} == {a["file"] for a in about["architectures"]}
 
 
-def test_its_costs_add_up_by_whatever_one_asks(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_its_costs_add_up_by_whatever_one_asks(archon: Run, tmp_path: Path) -> None:
     with serve(add) as server:
         architectures(tmp_path, server)
         arguments = ["eval", "single.yaml", "vote-3.yaml", "-b", "two-digit-addition", "-b", "gsm8k", "--json"]
@@ -123,7 +124,7 @@ def test_its_costs_add_up_by_whatever_one_asks(archon: Run, tmp_path: Path) -> N
     assert "gsm8k" in table and "openai/test: price of 2026-01-31." in table and "--by question" in table
 
 
-def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_path: Path) -> None:
     answered = 12
 
     def some(body: dict[str, Any]) -> Answer:
@@ -164,7 +165,7 @@ def test_a_killed_evaluation_goes_on_and_buys_nothing_twice(archon: Run, tmp_pat
         assert directory.settings.at_once == 9
 
 
-def test_a_budget_ends_it_with_exit_code_3(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_a_budget_ends_it_with_exit_code_3(archon: Run, tmp_path: Path) -> None:
     with serve(add) as server:
         architectures(tmp_path, server)
         outcome = archon("eval", "single.yaml", "-b", "two-digit-addition", "--limit", "5", "--budget", "calls=3")
@@ -173,7 +174,7 @@ def test_a_budget_ends_it_with_exit_code_3(archon: Run, tmp_path: Path) -> None:
     assert "a budget cut 2 of 5 questions" in outcome.err
 
 
-def test_a_failure_is_exit_code_1(archon: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_a_failure_is_exit_code_1(archon: Run, tmp_path: Path) -> None:
     with serve(lambda body: error(400, "that is too long")) as server:
         architectures(tmp_path, server)
         outcome = archon("eval", "single.yaml", "-b", "two-digit-addition", "--limit", "2")
@@ -181,7 +182,7 @@ def test_a_failure_is_exit_code_1(archon: Run, tmp_path: Path) -> None:  # noqa:
     assert "2 of 2 questions failed" in outcome.err and "too long" in outcome.err
 
 
-def test_a_judge_is_asked_and_its_cost_stands_apart(archon: Run, tmp_path: Path, monkeypatch: Any) -> None:  # noqa: F811
+def test_a_judge_is_asked_and_its_cost_stands_apart(archon: Run, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     turns = [{"question_id": 1, "category": "c", "turns": ["Say hello.", "Say it again."]}]
     (tmp_path / "mt.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turns))
@@ -244,7 +245,7 @@ def test_the_listing_of_the_documentation_runs(
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(
-    archon: Run,  # noqa: F811
+    archon: Run,
     tmp_path: Path,
     arguments: list[str],
     fragments: list[str],

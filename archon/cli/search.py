@@ -51,6 +51,9 @@ def study(
     problems: Annotated[
         int | None, typer.Option(min=1, help="Take so many problems, for search, guard and seal together.")
     ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="WEIGHTS", help="How they are divided among search, guard and seal.")
+    ] = "60,20,20",
     data: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="Take a benchmark's rows from a file, as in gsm8k=gsm8k.jsonl."),
@@ -154,6 +157,7 @@ def study(
         data={name: str(file.absolute()) for name, file in parse_data(data or ()).items()},
         judge=judge,
         limit=problems,
+        split=Job.parse_split(split),
         mechanism="thresholdout" if thresholdout else "ladder",
         versions=versions(),
     )

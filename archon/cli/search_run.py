@@ -65,13 +65,15 @@ def take_part(url: str, name: str, *, data: Mapping[str, str], runs: Path, store
     directory = new_directory(runs, f"{time.strftime('%Y%m%d-%H%M%S')}-worker-{name}")
     samples = None if store is None else open_store(store)
 
+    purse = purse_of(spec, joined)
+
     async def work() -> None:
         async with ModelPool(cache_dir() / "limits.sqlite") as pool:
             evaluator = Means(pool, samples).evaluator(
                 divided.search,
                 spec.seed,
                 keep=lambda record: _append(directory, to_line(record)),
-                purse=purse_of(spec, joined),
+                purse=purse,
             )
             with SearchProgress(spec, divided.search) as shown:
                 await study_of(job, joined, evaluator, watchdog=Watchdog(joined), leads=False, show=shown.show).run()
@@ -79,6 +81,8 @@ def take_part(url: str, name: str, *, data: Mapping[str, str], runs: Path, store
     try:
         run_sync(work())
     finally:
+        if purse is not None:
+            purse.release()
         if samples is not None:
             samples.close()
 

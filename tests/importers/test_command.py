@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from archon.cli import main
 from archon.errors import ConfigError, ConfigWarning
 from archon.source import dump_architecture, load_architecture, parse_architecture
+from tests.commands import Run
 from tests.importers.components import GENERATOR, component, stack
 from tests.loopback import Answer, serve
-
-Run = Callable[..., "tuple[int, str, str]"]
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 def write(path: Path, data: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archon.cli.app import run
-from archon.source import parse_architecture
+from archon.source import load_architecture, parse_architecture
 from search.census import NoValidArchitectureError, census
 from search.rules import RULES, default_rules, turned_down
 from search.space import Space
@@ -109,6 +109,14 @@ def test_a_sample_agrees_with_the_count() -> None:
     assert exact.distinct >= 24
     assert not sampled.exact
     assert sampled.interval[0] < exact.share < sampled.interval[1]
+
+
+def test_the_template_for_an_hour_begins_with_each_model_by_itself() -> None:
+    loaded = Space.load(SEARCHES / "mawps.yaml")
+    assert census(loaded).distinct == 44
+    for name in ("single-0.5b", "single-1.5b"):
+        written = load_architecture(SEARCHES.parent / "architectures" / "mawps" / f"{name}.yaml")
+        assert loaded.params_of(written) is not None
 
 
 def test_the_large_template_has_nine_thousand_valid_architectures() -> None:

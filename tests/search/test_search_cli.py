@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from archon.cli import main
 from archon.source import load_architecture
 from evals.records_io import read_jsonl
 from search.space import Space
+from tests.commands import Outcome, Run
 from tests.loopback import Loopback
 from tests.search.hosted import SPACE, UNPRICED, models
 
-Run = Callable[..., "Outcome"]
 ON = ("-b", "two-digit-addition", "--problems", "50")
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def is_one_sentence(self, *fragments: str) -> None:
-        assert self.code == 2, self.err
-        assert self.out == ""
-        assert len(self.err.strip().splitlines()) == 1, self.err
-        for fragment in fragments:
-            assert fragment in self.err, (fragment, self.err)
-
-
-@pytest.fixture
-def archon(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Outcome(stop.value.code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture
@@ -181,3 +153,14 @@ def test_a_worker_refuses_what_is_not_the_same_where_it_runs(archon: Run, server
     asked = server.calls
     assert archon("search", "worker", *shared).code == 0, "the study is over"
     assert server.calls == asked
+
+
+def test_the_problems_are_divided_as_one_says(archon: Run, server: Loopback) -> None:
+    outcome = archon("search", "sums.yaml", *ON, "--trials", "1", "--split", "1,0,1", "--json")
+    parts = json.loads(outcome.out)["problems"]
+    assert parts["guard"] == 0
+    assert min(parts["search"], parts["sealed"]) > 15
+    again = archon("search", "--resume", str(run_of(outcome)), "--json")
+    assert json.loads(again.out)["problems"] == parts
+    for wrong in ("0,1,1", "1,1", "a,b,c", "1,-1,1"):
+        archon("search", "sums.yaml", *ON, "--split", wrong).is_one_sentence("three numbers, such as 60,20,20")
