@@ -134,6 +134,9 @@ def _with_pools(
             f"({_range(found.loss.low, found.loss.high)}) is lost in choosing{blame}."
         )
         return Diagnosis(name, "selection", sentence, numbers)
+    if absent and found.loss.value > missing:
+        sentence = f"Generation or selection, which so few problems do not tell: {shown}."
+        return Diagnosis(name, "too few", sentence, numbers)
     if absent:
         sentence = (
             f"A generation problem: {shown}, so that on {missing:.0%} of problems there was no right answer to choose."

@@ -73,6 +73,13 @@ def test_few_problems_tell_nothing() -> None:
     assert "2 problems" in found.sentence
 
 
+def test_what_is_lost_in_choosing_is_not_called_generation_for_want_of_problems() -> None:
+    found = the([record(str(i), 0, samples=samples([float(i > 0), 0])) for i in range(3)])
+    assert found.kind == "too few"
+    assert found.numbers["loss"] == pytest.approx(2 / 3)
+    assert "answers reach 0.000" in found.sentence and "best of each pool 0.667" in found.sentence
+
+
 def test_each_architecture_has_its_own() -> None:
     rows = [record("1", 1), record("1", None, architecture="b")]
     assert {name: found.kind for name, found in diagnose(rows).items()} == {"a": "too few", "b": "grader"}
