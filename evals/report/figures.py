@@ -214,8 +214,8 @@ def _labels(places: Sequence[tuple[float, float, str]]) -> Markup:
     drawn = []
     for x, y, text in sorted(places, key=lambda place: (place[1], place[0])):
         wide = _CHARACTER * len(text)
-        around = [(x + a, y + b) for b in (-6, 17, -21, 32, -36) for a in (8, -8 - wide, -wide / 2)]
-        choices = [(min(max(a, 2.0), WIDTH - 2 - wide), min(b, HEIGHT - BOTTOM - 3)) for a, b in around]
+        around = [(x + a, y + b) for b in (-6, 17, -21, 32, -36, 47, 62) for a in (8, -8 - wide, -wide / 2)]
+        choices = [(min(max(a, 2.0), WIDTH - 2 - wide), min(max(b, 12.0), HEIGHT - BOTTOM - 3)) for a, b in around]
         taken = [(a, b - 11, a + wide, b + 3) for a, b in choices]
         best = min(range(len(choices)), key=lambda i: (sum(_overlap(taken[i], box) for box in boxes), i))
         boxes.append(taken[best])

@@ -15,7 +15,7 @@ import pytest
 from archon.cli.app import run
 from archon.errors import ConfigError
 from evals.report import Settings, analyse, load, to_html, to_json, to_markdown, write_png
-from evals.report.figures import curves, frontier
+from evals.report.figures import BOTTOM, HEIGHT, curves, frontier
 from evals.report.html import colours_of
 from evals.report.numbers import natural, settled
 from evals.report.words import money, number
@@ -238,6 +238,15 @@ class TestPage:
             (p["architecture"], p["cost"]["value"], p["accuracy"]["value"]) for p in benchmark["frontier"]
         ]
         assert curves(found["benchmarks"][0], "no such protocol", colours, "c") is None
+
+    def test_names_stay_inside_the_figure_where_everything_is_right(self) -> None:
+        kinds = [Kind(f"a-rather-long-name-{i}", (("generate",),), 1, 0.0) for i in range(6)]
+        report = analyse(records(3, kinds, rate=1.0), settings(kinds))
+        drawn = frontier(report["benchmarks"][0], colours_of(report), "f")
+        assert drawn is not None
+        heights = [float(y) for y in re.findall(r'<text[^>]* y="([^"]*)" class="label"', drawn)]
+        assert len(heights) == 6
+        assert all(11 <= y <= HEIGHT - BOTTOM for y in heights)
 
     def test_large_runs_hold_some_questions_and_say_where_the_rest_is(self) -> None:
         report = analyse(records(300, KINDS[:1]), settings(KINDS[:1]))
