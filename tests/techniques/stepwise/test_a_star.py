@@ -91,8 +91,8 @@ class Numbered:
     async def extend(self, partial: Partial, n: int) -> list[Partial]:
         first = self.draws.get(partial.text, 0)
         self.draws[partial.text] = first + n
-        end = "stop" if partial.steps else ""
-        return [partial.then(str(min(first + i, self.most - 1)), end=end) for i in range(n)]
+        steps = [str(min(first + i, self.most - 1)) for i in range(n)]
+        return [partial.then(step, end="stop" if partial.steps else "") for step in steps]
 
 
 class Only:
