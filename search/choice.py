@@ -139,7 +139,7 @@ def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
     """
     found: dict[str, Architecture] = {}
     # Who is compared with a model by itself owes it the settings that suit it best by itself.
-    for architecture in sorted(architectures, key=lambda a: sum(getattr(c, "n", 2) for _, c in a.components()) > 1):
+    for architecture in sorted(architectures, key=_is_one_sample, reverse=True):
         specs = architecture.specs()
         for component in architecture.layers[0]:
             if component.kind != "generate":
@@ -156,6 +156,11 @@ def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
                         answer=architecture.answer,
                     )
     return list(found.values())
+
+
+def _is_one_sample(architecture: Architecture) -> bool:
+    """Whether one component that draws once is all there is."""
+    return [getattr(component, "n", None) for _, component in architecture.components()] == [1]
 
 
 def best_of_equal_cost(single: Architecture, single_cost: float, winner_cost: float, most: int = 64) -> Architecture:

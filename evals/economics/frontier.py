@@ -227,18 +227,7 @@ def _expert(expert: Expert, table: Table) -> NDArray[np.float64]:
 def frontier(
     tables: Mapping[str, Table], unit: Unit, *, expert: Expert = None, draws: int = DRAWS, seed: int = 0
 ) -> Frontier:
-    """The frontier of architectures that were run on the same problems.
-
-    Args:
-        tables: By architecture.
-        unit: Of the cost.
-        expert: What a human costs.
-        draws: Resamples of problems and rates.
-        seed: Of those resamples.
-
-    Raises:
-        ValueError: There is no table, tables differ in problems, or a cost is not known.
-    """
+    """The frontier of all architectures of a :class:`Market`, whose arguments and errors these are."""
     return Market(tables, unit, expert=expert, draws=draws, seed=seed).frontier()
 
 
@@ -255,16 +244,11 @@ def essentialness(
 
     Where the rest solves no more problems and there is no expert, both frontiers may be infinite: nothing is lost then.
 
-    Args:
-        tables: By architecture.
-        unit: Of the cost.
-        sets: Names of architectures by the name of the set; each architecture by itself if not given.
-        expert: What a human costs.
-        draws: Resamples of problems and rates.
-        seed: Of those resamples.
+    ``sets`` are names of architectures by the name of the set, each architecture by itself if not given; all else is
+    as for a :class:`Market`.
 
     Raises:
-        ValueError: A set names an architecture without a table; others as in :func:`frontier`.
+        ValueError: A set names an architecture without a table, or as for a :class:`Market`.
     """
     market = Market(tables, unit, expert=expert, draws=draws, seed=seed)
     found = {}
