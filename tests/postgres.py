@@ -102,6 +102,11 @@ def database(postgres: Postgres) -> str:
     return postgres.create()
 
 
+def name_of(url: str) -> str:
+    """The name of the database that a URL of ``Postgres.url`` leads to."""
+    return url.partition("@/")[2].partition("?")[0]
+
+
 def _programs() -> Path | None:
     """Where the newest server's programs are."""
     found = [path for place in PLACES for path in Path("/").glob(place[1:]) if (path / "initdb").exists()]

@@ -21,7 +21,7 @@ from archon.models.spec import ModelSpec
 from archon.schema import architecture_schema
 from archon.source import dump_architecture, load_architecture, parse_architecture
 from techniques import Critique, Fuse, Generate, Rank, Tournament, UnitTests, Verify, Vote
-from tests.test_source import CONFIGS, SENTENCES, YAML_TEXT, changed
+from tests.sources import CONFIGS, SENTENCES, YAML_TEXT, changed
 
 
 def test_python_and_yaml_are_the_same() -> None:

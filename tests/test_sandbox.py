@@ -22,7 +22,6 @@ from archon.concurrency import run_sync
 from archon.errors import ConfigError, SandboxError
 from archon.sandbox import Limits, Sandbox
 from archon.sandbox.backends import Name
-from archon.sandbox.remove import remove
 from tests.sandbox_hostile import HOSTILE, Hostile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -381,30 +380,6 @@ for sys.platform in ("win32", "darwin"):
         del sys.modules[name]
 """)
     assert (done.stdout, done.stderr) == ("10.0\n10.0\n", "")
-
-
-@pytest.mark.parametrize("depth", [1, pytest.param(1200, marks=pytest.mark.slow)])
-def test_removing_follows_no_link_and_minds_no_mode(tmp_path: Path, depth: int) -> None:
-    outside, top = tmp_path / "outside", tmp_path / "top"
-    outside.mkdir()
-    (outside / "witness").write_text("unchanged")
-    top.mkdir()
-    (top / "link").symlink_to(outside)
-    home = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(top)
-        for _ in range(depth):
-            Path("more").symlink_to(outside)
-            Path("d").mkdir()
-            os.chdir("d")
-    finally:
-        os.fchdir(home)
-        os.close(home)
-    (top / "d").chmod(0)
-    top.chmod(0)
-    remove(str(top))
-    assert not top.exists()
-    assert (outside / "witness").read_text() == "unchanged"
 
 
 @pytest.mark.slow

@@ -62,9 +62,16 @@ async def theirs_wants_three(purse: Purse) -> bool:
     return True
 
 
-@pytest.mark.timeout(120)
-def test_many_at_once_never_overrun_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'trials.db'}"
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty storage of trials."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'trials.db'}"
+    empty: str = request.getfixturevalue("database")
+    return empty
+
+
+def test_many_at_once_never_overrun_it(url: str) -> None:
     made = open_storage(url)
     create_study(StudySpec(), name="s", storage=made)
     sent: list[int] = []
