@@ -21,6 +21,8 @@ from search.racing import scored
 from search.sealed import Sealed
 
 FINALISTS = 5
+MOST_SAMPLES = 64
+"""Of one model on a sealed problem, however dear the winner is."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,8 @@ async def choose(
         seal, name = Sealed(directory), winner.architecture.name
         try:
             seal.open(name)
-            own = await sealed.evaluate(winner.architecture, range(sealed.problems))
             others = [single for single in baselines if digest(single) != digest(winner.architecture)]
-            measured = await _sealed(winner, own, sealed, others, history.spec.cost)
+            own, measured = await _sealed(winner, sealed, others, history.spec.cost)
             # Last, so that a run that is cut before can still score them.
             seal.close(name, _scores(own))
         except GuardError as error:
@@ -163,35 +164,63 @@ def _is_one_sample(architecture: Architecture) -> bool:
     return [getattr(component, "n", None) for _, component in architecture.components()] == [1]
 
 
-def best_of_equal_cost(single: Architecture, single_cost: float, winner_cost: float, most: int = 64) -> Architecture:
-    """A majority of as many samples of one model as a cost buys; at least 2."""
-    n = max(2, min(most, round(winner_cost / single_cost))) if single_cost > 0 else 2
+def majority(single: Architecture, n: int) -> Architecture:
+    """A majority of so many samples of one model."""
     generate = single.layers[0][0].model_copy(update={"n": n})
     name = f"{single.name.removeprefix('single-')}-vote-of-{n}"
     return single.model_copy(update={"name": name, "layers": ((generate,), parse_layer("vote"))})
 
 
 async def _sealed(
-    winner: Entry, own: Sequence[Outcome], sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
-) -> tuple[Measured, ...]:
+    winner: Entry, sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
+) -> tuple[Sequence[Outcome], tuple[Measured, ...]]:
+    """The winner's outcomes on the sealed problems, and its figures beside those of the baselines."""
     places = range(sealed.problems)
-    cost = mean_cost(own, unit)
-    measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
+    # Single models first: a sample that is drawn with others of its prompt takes less of the endpoint's time than one
+    # that is drawn by itself, and should not be what a single model is judged by.
     compared: list[tuple[Architecture, Sequence[Outcome]]] = []
     for architecture in baselines:
         compared.append((architecture, await sealed.evaluate(architecture, places)))
+    own = await sealed.evaluate(winner.architecture, places)
+    cost = mean_cost(own, unit)
     if compared:
         best, outcomes = max(compared, key=lambda pair: mean(o.score for o in pair[1]))
         # Where prices are not known, tokens say what costs the same.
         counted: CostUnit = "tokens" if math.isnan(cost) else unit
-        equal = best_of_equal_cost(best, mean_cost(outcomes, counted), mean_cost(own, counted))
-        compared.append((equal, await sealed.evaluate(equal, places)))
+        compared.append(await _of_equal_cost(best, outcomes, mean_cost(own, counted), sealed, counted))
+    measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
     for architecture, outcomes in compared:
         pairs = scored(own, outcomes)
         difference = paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs])
         theirs = mean_cost(outcomes, unit)
         measured.append(Measured(architecture.name, accuracy(_known(outcomes)), theirs, difference))
-    return tuple(measured)
+    return own, tuple(measured)
+
+
+async def _of_equal_cost(
+    single: Architecture, outcomes: Sequence[Outcome], cost: float, sealed: Evaluator, unit: CostUnit
+) -> tuple[Architecture, Sequence[Outcome]]:
+    """The majority of samples of one model that costs about as much as the winner, and its outcomes.
+
+    Samples of one request share their prompt, so the second costs less than the first: what a first majority
+    costs says how many samples the cost really buys.
+    """
+    first = mean_cost(outcomes, unit)
+    if not first > 0:
+        return await _majority(single, 2, sealed)
+    n = min(max(2, round(cost / first)), MOST_SAMPLES)
+    found = await _majority(single, n, sealed)
+    reached = mean_cost(found[1], unit)
+    if not reached > first:
+        return found
+    better = min(max(2, 1 + round((cost - first) / (reached - first) * (n - 1))), MOST_SAMPLES)
+    again = found if better == n else await _majority(single, better, sealed)
+    return min(found, again, key=lambda pair: abs(mean_cost(pair[1], unit) - cost))
+
+
+async def _majority(single: Architecture, n: int, sealed: Evaluator) -> tuple[Architecture, Sequence[Outcome]]:
+    architecture = majority(single, n)
+    return architecture, await sealed.evaluate(architecture, range(sealed.problems))
 
 
 def _with_baseline(finalists: Sequence[Entry], history: History) -> list[Entry]:

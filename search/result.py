@@ -17,6 +17,7 @@ from archon.architecture import Architecture
 from archon.source import dump_architecture
 from archon.technique import Technique
 from search.choice import Verdict
+from search.guard import Claim
 from search.history import Entry, History, mean
 from search.progress import Progress
 from search.proposing import main_effects
@@ -99,7 +100,7 @@ def write_result(
             "layers": in_words(verdict.winner),
         },
         "best_on_search": verdict.winner.architecture.name if history.best is None else history.best.architecture.name,
-        "guard": None if claim is None else {**asdict(claim), "better": claim.better, "says": str(claim)},
+        "guard": None if claim is None else _guarded(claim, history),
         "sealed": list(sealed),
         "pareto": [{**summarise(entry, history), "layers": in_words(entry)} for entry in pareto],
         "importance": importance(study),
@@ -108,6 +109,13 @@ def write_result(
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     (directory / "search.json").write_text(text + "\n", encoding="utf-8")
     return found
+
+
+def _guarded(claim: Claim, history: History) -> dict[str, Any]:
+    """What the guard lets be said, and what the baseline costs, for whoever would rather have that."""
+    cost = next(e for e in history.whole() if e.architecture.name == claim.baseline).cost(history.spec.cost)
+    known = None if math.isnan(cost) else cost
+    return {**asdict(claim), "better": claim.better, "says": str(claim), "baseline_cost": known}
 
 
 def saved(history: History, progress: Progress) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def winner_table(found: Mapping[str, Any]) -> Table:
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What the tables do not say."""
     progress, saved = found["progress"], found["saved"]
-    said = [] if found["guard"] is None else [found["guard"]["says"]]
+    said = [] if found["guard"] is None else [found["guard"]["says"], *cheaper(found)]
     if found["best_on_search"] != found["winner"]["name"]:
         said.append(
             f"On the search's own problems {found['best_on_search']} looked better; the guard did not confirm it."
@@ -94,6 +94,17 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         + f", and all problems for every trial about {saved['calls_anew_without_racing']:,}."
     )
     return said
+
+
+def cheaper(found: Mapping[str, Any]) -> list[str]:
+    """What the guard's baseline costs, where the winner was not shown to be better than it."""
+    winner, guard = found["winner"], found["guard"]
+    cost, own = guard["baseline_cost"], winner["cost"]["mean"]
+    if guard["better"] or guard["baseline"] == winner["name"] or not cost or not own or cost >= own:
+        return []
+    unit = winner["cost"]["unit"]
+    taken = f"{_cost(cost, unit)} an answer against {_cost(own, unit)}"
+    return [f"{guard['baseline']} takes {taken}, {100 * cost / own:.0f} % of it."]
 
 
 def sealed_table(found: Mapping[str, Any]) -> Table:
