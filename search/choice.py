@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,13 @@ async def choose(
     mechanism: Mechanism | None = None,
     baselines: Sequence[Architecture] = (),
     finalists: int = FINALISTS,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Verdict:
     """Let the guard choose among the finalists of a study, and score the winner once on the sealed problems.
 
     The guard is asked about the architecture with the fewest calls, which is its baseline, then about the finalists,
     best first. Only what it releases decides; the sealed problems decide nothing. The guard speaks of
-    accuracy alone: where the objective is cost-of-pass, it is asked about the best one, and chooses no other.
+    accuracy alone: where the objective is cost-of-pass, it is asked about the best one only, and chooses no other.
 
     Args:
         history: What the study tried; it has to have a best.
@@ -103,15 +104,17 @@ async def choose(
         mechanism: How the guard answers; a Ladder unless given.
         baselines: What the winner is compared with on the sealed problems.
         finalists: How many the guard is asked about.
+        say: Told who is asked next, in a few words.
     """
     ranked = sorted(history.whole(), key=history.order)
     winner, claim, remark = ranked[0], None, ""
     if guarded is not None and guarded.problems:
         guard = Guard(directory, mechanism)
         by_accuracy = history.spec.objective != "cost_of_pass"
-        asked = _with_baseline(ranked[: finalists if by_accuracy else 1], history)
+        asked = _with_baseline(ranked[:finalists], history) if by_accuracy else ranked[:1]
         try:
-            for entry in asked:
+            for number, entry in enumerate(asked, 1):
+                say(f"guard: {number} of {len(asked)}")
                 outcomes = await guarded.evaluate(entry.architecture, range(guarded.problems))
                 guard.ask(entry.architecture.name, _scores(outcomes), searched=entry.accuracy)
             claim = guard.claim()
@@ -125,12 +128,28 @@ async def choose(
         try:
             seal.open(name)
             others = [single for single in baselines if digest(single) != digest(winner.architecture)]
-            own, measured = await _sealed(winner, sealed, others, history.spec.cost)
+            own, measured = await _sealed(winner, _Told(sealed, say), others, history.spec.cost)
             # Last, so that a run that is cut before can still score them.
             seal.close(name, _scores(own))
         except GuardError as error:
             remark = f"{remark} {error}".strip()
     return Verdict(winner, accuracy(_known(winner.outcomes)), claim, measured, remark)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An evaluator on the sealed problems that says whom it asks."""
+
+    inner: Evaluator
+    say: Callable[[str], None]
+
+    @property
+    def problems(self) -> int:
+        return self.inner.problems
+
+    async def evaluate(self, architecture: Architecture, positions: Sequence[int]) -> list[Outcome]:
+        self.say(f"seal: {architecture.name}")
+        return await self.inner.evaluate(architecture, positions)
 
 
 def singles(architectures: Iterable[Architecture]) -> list[Architecture]:
@@ -164,13 +183,6 @@ def _is_one_sample(architecture: Architecture) -> bool:
     return [getattr(component, "n", None) for _, component in architecture.components()] == [1]
 
 
-def majority(single: Architecture, n: int) -> Architecture:
-    """A majority of so many samples of one model."""
-    generate = single.layers[0][0].model_copy(update={"n": n})
-    name = f"{single.name.removeprefix('single-')}-vote-of-{n}"
-    return single.model_copy(update={"name": name, "layers": ((generate,), parse_layer("vote"))})
-
-
 async def _sealed(
     winner: Entry, sealed: Evaluator, baselines: Sequence[Architecture], unit: CostUnit
 ) -> tuple[Sequence[Outcome], tuple[Measured, ...]]:
@@ -183,11 +195,12 @@ async def _sealed(
         compared.append((architecture, await sealed.evaluate(architecture, places)))
     own = await sealed.evaluate(winner.architecture, places)
     cost = mean_cost(own, unit)
-    if compared:
-        best, outcomes = max(compared, key=lambda pair: mean(o.score for o in pair[1]))
-        # Where prices are not known, tokens say what costs the same.
-        counted: CostUnit = "tokens" if math.isnan(cost) else unit
-        compared.append(await _of_equal_cost(best, outcomes, mean_cost(own, counted), sealed, counted))
+    # Where prices are not known, tokens say what costs the same.
+    counted: CostUnit = "tokens" if math.isnan(cost) else unit
+    for single, outcomes in sorted(compared, key=lambda pair: -mean(o.score for o in pair[1])):
+        if equal := await _of_equal_cost(single, outcomes, mean_cost(own, counted), sealed, counted):
+            compared.append(equal)
+            break
     measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
     for architecture, outcomes in compared:
         pairs = scored(own, outcomes)
@@ -199,27 +212,27 @@ async def _sealed(
 
 async def _of_equal_cost(
     single: Architecture, outcomes: Sequence[Outcome], cost: float, sealed: Evaluator, unit: CostUnit
-) -> tuple[Architecture, Sequence[Outcome]]:
-    """The majority of samples of one model that costs about as much as the winner, and its outcomes.
+) -> tuple[Architecture, Sequence[Outcome]] | None:
+    """The majority of samples of one model that costs about as much as the winner, if it buys more than one.
 
     Samples of one request share their prompt, so the second costs less than the first: what a first majority
     costs says how many samples the cost really buys.
     """
     first = mean_cost(outcomes, unit)
-    if not first > 0:
-        return await _majority(single, 2, sealed)
-    n = min(max(2, round(cost / first)), MOST_SAMPLES)
+    n = min(round(cost / first), MOST_SAMPLES) if first > 0 else 0
+    if n < 2:
+        return None
     found = await _majority(single, n, sealed)
-    reached = mean_cost(found[1], unit)
-    if not reached > first:
-        return found
-    better = min(max(2, 1 + round((cost - first) / (reached - first) * (n - 1))), MOST_SAMPLES)
+    further = (mean_cost(found[1], unit) - first) / (n - 1)
+    better = min(max(2, 1 + round((cost - first) / further)), MOST_SAMPLES) if further > 0 else n
     again = found if better == n else await _majority(single, better, sealed)
     return min(found, again, key=lambda pair: abs(mean_cost(pair[1], unit) - cost))
 
 
 async def _majority(single: Architecture, n: int, sealed: Evaluator) -> tuple[Architecture, Sequence[Outcome]]:
-    architecture = majority(single, n)
+    generate = single.layers[0][0].model_copy(update={"n": n})
+    name = f"{single.name.removeprefix('single-')}-vote-of-{n}"
+    architecture = single.model_copy(update={"name": name, "layers": ((generate,), parse_layer("vote"))})
     return architecture, await sealed.evaluate(architecture, range(sealed.problems))
 
 

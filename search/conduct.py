@@ -193,7 +193,6 @@ async def _to_the_end(
     progress = running.progress
     if history.best is None:
         raise ConfigError(_nothing(directory, progress))
-    means.say("asking the guard and the sealed problems")
     before = directory.result()
     verdict = await _choose(directory, means, history, prospect)
     means.say("leaving out each layer of the winner")
@@ -220,9 +219,13 @@ async def _choose(
     guarded = means.evaluator(divided.guard, job.spec.seed)
     done = directory.sealed_records()
     sealed = means.evaluator(divided.sealed, job.spec.seed, keep=directory.keep(SEALED_RECORDS), done=done)
-    ranked = sorted(history.entries.values(), key=history.order)
+    # Whatever the objective, a model by itself is set as it answers best.
+    ranked = sorted(history.entries.values(), key=lambda entry: (not entry.whole, -entry.accuracy, entry.trial))
     baselines = singles([*(entry.architecture for entry in ranked), *prospect])
-    return await choose(history, guarded, sealed, directory.path, mechanism=job.make_mechanism(), baselines=baselines)
+    return await choose(
+        history, guarded, sealed, directory.path,
+        mechanism=job.make_mechanism(), baselines=baselines, say=means.say,
+    )  # fmt: skip
 
 
 async def ablate(

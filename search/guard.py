@@ -179,11 +179,12 @@ class Claim:
     def __str__(self) -> str:
         low, high = (f"{100 * end:+.1f}" for end in self.interval)
         looked = "" if self.naive is None else f"; on the search's own problems it looked like {100 * self.naive:.1f} %"
+        on = f"{self.problems} guarded problems after {self.queries} quer{'y' if self.queries == 1 else 'ies'}{looked}."
+        if self.candidate == self.baseline:
+            return f"{self.candidate} is right in {100 * self.guarded:.1f} % of {on}"
         verdict = "is better than" if self.better else "is not shown to be better than"
-        return (
-            f"{self.candidate} {verdict} {self.baseline}: {100 * self.difference:+.1f} points ({low} to {high}) on "
-            f"{self.problems} guarded problems after {self.queries} queries{looked}."
-        )
+        points = f"{100 * self.difference:+.1f} points ({low} to {high})"
+        return f"{self.candidate} {verdict} {self.baseline}: {points} on {on}"
 
 
 class Guard:

@@ -37,11 +37,11 @@ def report(found: Mapping[str, Any], out: Console) -> None:
         part(
             "On the sealed problems",
             sealed_table(found),
-            "Differences are paired, problem by problem, with 95 % intervals. The last row is a majority of as many "
-            "samples of the best single model as the winner's cost buys.",
+            "Differences are paired, problem by problem, with 95 % intervals. A vote is a majority of as many "
+            "samples of the best single model as the winner's cost buys, if that is more than one.",
         )
     part(
-        "Nothing that was tried beats these in accuracy, cost and latency at once",
+        "Nothing that was tried on all of the problems beats these in accuracy, cost and latency at once",
         pareto_table(found),
         "On the search's own problems; seconds are those of the endpoints, one layer after the other.",
     )

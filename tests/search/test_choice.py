@@ -73,10 +73,23 @@ def test_the_majority_costs_what_the_winner_costs(tmp_path: Path, judge: float) 
     assert majority.difference is not None
 
 
-def test_who_wins_by_one_sample_is_compared_with_the_least_there_is(tmp_path: Path) -> None:
-    winner = architecture("w", {"generate": {"model": "m", "n": 1}}, {"score": {"reward": {"judge": {"model": "m"}}}})
-    measured = chosen(tmp_path, winner, Batching(judge=0.01)).sealed
-    assert [m.name for m in measured] == ["w", "single-m", "m-vote-of-2"]
+def test_where_the_cost_buys_one_sample_there_is_no_majority(tmp_path: Path) -> None:
+    scored = architecture("w", {"generate": {"model": "m", "n": 1}}, {"score": {"reward": {"judge": {"model": "m"}}}})
+    assert [m.name for m in chosen(tmp_path / "a", scored, Batching(judge=0.01)).sealed] == ["w", "single-m"]
+    single = architecture("w", {"generate": {"model": "m", "n": 1}})
+    assert [m.name for m in chosen(tmp_path / "b", single, Batching()).sealed] == ["w"]
+
+
+def test_with_cost_of_pass_the_guard_speaks_of_the_winner_alone(tmp_path: Path) -> None:
+    history = History(StudySpec(objective="cost_of_pass", cost="seconds"))
+    cheap, dear = architecture("cheap", {"generate": {"model": "m", "n": 1}}), architecture("dear", *SCORED)
+    for trial, (tried, score, seconds) in enumerate([(cheap, 0.5, 1.0), (dear, 1.0, 9.0)]):
+        history.add(Entry(trial, {}, tried, [Outcome(score, None, seconds, 400, 8, seconds, 8)] * 4, whole=True))
+    verdict = asyncio.run(choose(history, Batching(), None, tmp_path))
+    assert verdict.winner.architecture is cheap
+    assert verdict.claim is not None
+    assert verdict.claim.guarded == pytest.approx(0.5)
+    assert str(verdict.claim).startswith("cheap is right in 50.0 % of 4 guarded problems after 1 query; on the ")
 
 
 @pytest.mark.parametrize(
