@@ -11,12 +11,12 @@ from typing import Any
 
 from archon.architecture import Architecture, parse_layer
 from archon.errors import GuardError
-from evals.statistics.accuracy import Accuracy, accuracy
 from evals.statistics.paired import Difference, paired
 from search.canonical import digest
 from search.evaluator import CostUnit, Evaluator, Outcome
 from search.guard import Claim, Guard, Mechanism
 from search.history import Entry, History, mean, mean_cost
+from search.measures import measures
 from search.racing import scored
 from search.sealed import Sealed
 
@@ -31,29 +31,17 @@ class Measured:
 
     Attributes:
         name: What it is called.
-        accuracy: With its standard error and interval.
-        cost: The mean cost of an answer; not a number where it is not known.
+        figures: Its accuracy, cost and cost of pass; see :func:`search.measures.measures`.
         difference: By how much the winner's accuracy is above, on the same problems; ``None`` for the winner.
     """
 
     name: str
-    accuracy: Accuracy
-    cost: float
+    figures: Mapping[str, Any]
     difference: Difference | None = None
 
-    def to_data(self, unit: CostUnit) -> dict[str, Any]:
+    def to_data(self) -> dict[str, Any]:
         """The figures as JSON values."""
-        right = self.accuracy.value
-        data: dict[str, Any] = {
-            "name": self.name,
-            "accuracy": right,
-            "standard_error": self.accuracy.standard_error,
-            "interval_95": [self.accuracy.low, self.accuracy.high],
-            "n": self.accuracy.n,
-            "cost": None if math.isnan(self.cost) else self.cost,
-            "unit": unit,
-            "cost_of_pass": None if math.isnan(self.cost) or not right else self.cost / right,
-        }
+        data = {"name": self.name, **self.figures}
         if self.difference is not None:
             d = self.difference
             data["winner_minus_this"] = {"points": 100 * d.value, "low": 100 * d.low, "high": 100 * d.high, "p": d.p}
@@ -66,14 +54,12 @@ class Verdict:
 
     Attributes:
         winner: The entry that was chosen.
-        naive: Its accuracy on the search's own problems, which flatters.
         claim: What the guard lets be said; ``None`` without guarded problems.
         sealed: The winner and the baselines on the sealed problems; empty without any, or where they had been scored.
         remark: Why something is lacking.
     """
 
     winner: Entry
-    naive: Accuracy
     claim: Claim | None
     sealed: tuple[Measured, ...]
     remark: str = ""
@@ -133,7 +119,7 @@ async def choose(
             seal.close(name, _scores(own))
         except GuardError as error:
             remark = f"{remark} {error}".strip()
-    return Verdict(winner, accuracy(_known(winner.outcomes)), claim, measured, remark)
+    return Verdict(winner, claim, measured, remark)
 
 
 @dataclass(frozen=True)
@@ -194,19 +180,17 @@ async def _sealed(
     for architecture in baselines:
         compared.append((architecture, await sealed.evaluate(architecture, places)))
     own = await sealed.evaluate(winner.architecture, places)
-    cost = mean_cost(own, unit)
     # Where prices are not known, tokens say what costs the same.
-    counted: CostUnit = "tokens" if math.isnan(cost) else unit
+    counted: CostUnit = "tokens" if math.isnan(mean_cost(own, unit)) else unit
     for single, outcomes in sorted(compared, key=lambda pair: -mean(o.score for o in pair[1])):
         if equal := await _of_equal_cost(single, outcomes, mean_cost(own, counted), sealed, counted):
             compared.append(equal)
             break
-    measured = [Measured(winner.architecture.name, accuracy(_known(own)), cost)]
+    measured = [Measured(winner.architecture.name, measures(own, unit))]
     for architecture, outcomes in compared:
         pairs = scored(own, outcomes)
         difference = paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs])
-        theirs = mean_cost(outcomes, unit)
-        measured.append(Measured(architecture.name, accuracy(_known(outcomes)), theirs, difference))
+        measured.append(Measured(architecture.name, measures(outcomes, unit), difference))
     return own, tuple(measured)
 
 
@@ -245,7 +229,3 @@ def _with_baseline(finalists: Sequence[Entry], history: History) -> list[Entry]:
 def _scores(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
     # A grader that crashed on a guarded problem must not stop the choice; it counts as wrong for everybody alike.
     return {str(place): outcome.score or 0.0 for place, outcome in enumerate(outcomes)}
-
-
-def _known(outcomes: Sequence[Outcome]) -> list[float]:
-    return [outcome.score for outcome in outcomes if outcome.score is not None]

@@ -199,10 +199,11 @@ async def _to_the_end(
     more: dict[str, Any] = {
         "run": str(directory.path),
         "benchmark": divided.search.name,
+        "price_date": directory.about.get("price_date"),
         "problems": {split: len(part.problems) for split, part in divided.parts()},
     }
     remarks = [verdict.remark] if verdict.remark else []
-    sealed = [measured.to_data(job.spec.cost) for measured in verdict.sealed]
+    sealed = [measured.to_data() for measured in verdict.sealed]
     if not sealed and before.get("sealed") and before["sealed"][0]["name"] == verdict.winner.architecture.name:
         sealed, remarks = before["sealed"], []
     try:

@@ -33,6 +33,7 @@ JOURNAL = "journal.log"
 PROBLEMS = "problems.jsonl"
 SEALED_RECORDS = "sealed-records.jsonl"
 RESULT = "search.json"
+WINNER = "winner.yaml"
 
 
 class SearchDirectory:

@@ -190,18 +190,22 @@ def _prime(number: int) -> bool:
     return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
 
 
-def main_effects(runs: Mapping[str, list[tuple[Any, float]]]) -> dict[str, dict[str, float]]:
+def main_effects(runs: Mapping[str, list[tuple[Any, float]]]) -> dict[str, dict[str, float | None]]:
     """The effect of each setting: the mean outcome at its last level less that at its first, with its standard error.
+
+    The error is ``None`` where a level was tried once.
 
     Args:
         runs: For every setting, its value and the outcome, run by run.
     """
-    effects = {}
+    effects: dict[str, dict[str, float | None]] = {}
     for name, rows in runs.items():
         values = sorted({value for value, _ in rows}, key=str)
         if len(values) < 2:
             continue
         low, high = ([y for v, y in rows if v == value] for value in (values[0], values[-1]))
-        variance = sum(np.var(side, ddof=1) / len(side) if len(side) > 1 else np.nan for side in (low, high))
-        effects[name] = {"effect": float(np.mean(high) - np.mean(low)), "standard_error": float(np.sqrt(variance))}
+        error = None
+        if min(len(low), len(high)) > 1:
+            error = float(np.sqrt(sum(np.var(side, ddof=1) / len(side) for side in (low, high))))
+        effects[name] = {"effect": float(np.mean(high) - np.mean(low)), "standard_error": error}
     return effects

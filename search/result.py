@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 
@@ -17,13 +17,16 @@ from archon.architecture import Architecture
 from archon.source import dump_architecture
 from archon.technique import Technique
 from search.choice import Verdict
+from search.directory import RESULT, WINNER
 from search.guard import Claim
 from search.history import Entry, History, mean
+from search.measures import measures
 from search.progress import Progress
 from search.proposing import main_effects
 
 LEAST_TRIALS = 20
-# The settings of a technique that a line about it has room for.
+# What a line about an architecture has room for: so much of a text, and these settings of a technique.
+TEXT = 48
 TOLD = ("n", "temperature", "keep", "rounds")
 
 
@@ -44,7 +47,7 @@ def importance(study: optuna.Study) -> dict[str, float]:
     return {name: round(value, 6) for name, value in found.items() if math.isfinite(value)}
 
 
-def effects(history: History) -> dict[str, dict[str, float]]:
+def effects(history: History) -> dict[str, dict[str, float | None]]:
     """The main effect of every setting on accuracy, over the architectures that were tried.
 
     Clean of each other only where the trials are a factorial design.
@@ -58,18 +61,12 @@ def effects(history: History) -> dict[str, dict[str, float]]:
 
 def summarise(entry: Entry, history: History) -> dict[str, Any]:
     """The figures of one architecture as JSON values."""
-    scores = np.array([o.score for o in entry.outcomes if o.score is not None])
-    n = len(scores)
-    error = float(scores.std(ddof=1) / math.sqrt(n)) if n > 1 else None
-    unit = history.spec.cost
-    cost, of_pass = entry.cost(unit), entry.cost_of_pass(unit)
     return {
         "name": entry.architecture.name,
+        "layers": in_words(entry),
         "trial": entry.trial,
         "params": dict(entry.params),
-        "accuracy": {"mean": entry.accuracy, "standard_error": error, "n": n},
-        "cost": {"mean": None if math.isnan(cost) else cost, "unit": unit},
-        "cost_of_pass": of_pass if math.isfinite(of_pass) else None,
+        **measures(entry.outcomes, history.spec.cost),
         "latency_seconds": entry.latency,
         "saw_all_problems": entry.whole,
     }
@@ -86,28 +83,25 @@ def write_result(
 ) -> dict[str, Any]:
     """Write ``winner.yaml``, ``pareto/*.yaml`` and ``search.json``, and return what is in the last."""
     pareto = history.pareto()
-    _write_architectures(directory, [verdict.winner], "winner")
+    (directory / WINNER).write_text(dump_architecture(verdict.winner.architecture), encoding="utf-8")
     _write_architectures(directory / "pareto", pareto)
-    claim, naive = verdict.claim, verdict.naive
+    claim = verdict.claim
     found = {
         **more,
         "spec": history.spec.model_dump(),
         "progress": asdict(progress),
         "saved": saved(history, progress),
-        "winner": {
-            **summarise(verdict.winner, history),
-            "interval_95": [naive.low, naive.high],
-            "layers": in_words(verdict.winner),
-        },
+        "winner": summarise(verdict.winner, history),
         "best_on_search": verdict.winner.architecture.name if history.best is None else history.best.architecture.name,
         "guard": None if claim is None else _guarded(claim, history),
         "sealed": list(sealed),
-        "pareto": [{**summarise(entry, history), "layers": in_words(entry)} for entry in pareto],
+        "pareto": [summarise(entry, history) for entry in pareto],
+        "trials": [summarise(entry, history) for entry in history.entries.values()],
         "importance": importance(study),
         "effects": effects(history) if history.spec.sampler == "factorial" else {},
     }
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-    (directory / "search.json").write_text(text + "\n", encoding="utf-8")
+    (directory / RESULT).write_text(text + "\n", encoding="utf-8")
     return found
 
 
@@ -131,10 +125,15 @@ def saved(history: History, progress: Progress) -> dict[str, Any]:
 
 
 def in_words(entry: Entry) -> str:
-    """The layers of an architecture in a line, such as ``generate(solver, n=4) > vote``."""
+    """The layers of an architecture in a line, such as ``generate(solver, n=4) > vote``, and the texts it was given."""
     architecture = entry.architecture
     layers = (" + ".join(_words(component, architecture) for component in layer) for layer in architecture.layers)
-    return " > ".join(layers)
+    texts = [
+        f'{name.rpartition(".")[2]} "{textwrap.shorten(value, TEXT, placeholder="…")}"'
+        for name, value in entry.params.items()
+        if isinstance(value, str) and " " in value
+    ]
+    return ", ".join([" > ".join(layers), *texts])
 
 
 def _words(component: Technique, architecture: Architecture) -> str:
@@ -150,12 +149,11 @@ def _told(component: Technique, name: str) -> bool:
     return isinstance(getattr(component, name, None), int | float) and not isinstance(getattr(component, name), bool)
 
 
-def _write_architectures(directory: Path, entries: Sequence[Entry], name: str = "") -> None:
+def _write_architectures(directory: Path, entries: Sequence[Entry]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    if not name:
-        # What an earlier part of the same search wrote may have been beaten since.
-        for old in directory.glob("*.yaml"):
-            old.unlink()
+    # What an earlier part of the same search wrote may have been beaten since.
+    for old in directory.glob("*.yaml"):
+        old.unlink()
     for entry in entries:
-        file = directory / f"{name or entry.architecture.name}.yaml"
+        file = directory / f"{entry.architecture.name}.yaml"
         file.write_text(dump_architecture(entry.architecture), encoding="utf-8")

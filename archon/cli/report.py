@@ -22,12 +22,15 @@ from evals.report import (
     write_html,
     write_png,
 )
+from search.page import is_search, read_result, write_page
 
 PAGE = "report.html"
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of evaluations or runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Directories of evaluations or runs, or of one search.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", help=f"Where the page goes; {PAGE} in the first RUN if left out."),
@@ -49,6 +52,12 @@ def report(
     """Report accuracy, cost and uncertainty of runs as one page, computed from their records alone."""
     if markdown and json:
         raise ConfigError("--markdown and --json both print to stdout: give one of them.")
+    searches = [run for run in runs if is_search(run)]
+    if searches:
+        if len(runs) > 1 or markdown or claims or expert_usd or png is not None:
+            raise ConfigError(f"{searches[0]} is a search, which is reported by itself, as a page or with --json.")
+        _report_search(searches[0], output or searches[0] / PAGE, json=json)
+        return
     records, settings = load(runs)
     found = analyse(records, settings, experts=_experts(expert_usd or (), {record.benchmark for record in records}))
     if png is not None:
@@ -65,6 +74,14 @@ def report(
     else:
         page = output or runs[0] / PAGE
         write_html(with_traces(found, runs), page)
+        sys.stdout.write(f"{page}\n")
+
+
+def _report_search(run: Path, page: Path, *, json: bool) -> None:
+    if json:
+        print_json(read_result(run))
+    else:
+        write_page(run, page)
         sys.stdout.write(f"{page}\n")
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 UNITS = {"usd": "$", "seconds": "endpoint seconds", "tokens": "tokens", "calls": "calls"}
+MEASURED = ("accuracy ± SE\n95 % interval", "n", "cost", "cost of pass\n95 % interval")
 MOST_IMPORTANT = 8
 
 
@@ -30,7 +31,7 @@ def report(found: Mapping[str, Any], out: Console) -> None:
         f"Winner: {winner['name']}",
         winner_table(found),
         f"It is {winner['layers']}.",
-        f"Costs are in {UNITS[winner['cost']['unit']]}, at list price, for an answer and for a right one (of pass).",
+        f"Costs are in {priced(found)}, for an answer and for a right one (of pass).",
         *sentences(found),
     )
     if found["sealed"]:
@@ -53,22 +54,21 @@ def report(found: Mapping[str, Any], out: Console) -> None:
         part("Main effects on accuracy", effects_table(found["effects"]))
 
 
+def priced(found: Mapping[str, Any]) -> str:
+    """What costs are counted in, and of which day prices are."""
+    unit = found["winner"]["cost"]["unit"]
+    return UNITS[unit] + (f", list prices of {found['price_date']}" if unit == "usd" else "")
+
+
 def winner_table(found: Mapping[str, Any]) -> Table:
     """The winner's accuracy on the search's own problems, guarded, and sealed."""
     winner, guard, sealed = found["winner"], found["guard"], found["sealed"]
     table = _table()
-    for heading in ("on the problems of", "accuracy ± SE", "95 % interval", "n", "cost", "cost of pass"):
+    for heading in ("on the problems of", *MEASURED):
         table.add_column(heading, justify="left" if heading.startswith("on") else "right", no_wrap=True)
-    unit, measured = winner["cost"]["unit"], winner["accuracy"]
-    own = (_accuracy(measured["mean"], measured["standard_error"]), _between(winner["interval_95"]), str(measured["n"]))
-    table.add_row(
-        "the search, by which it was chosen",
-        *own,
-        _cost(winner["cost"]["mean"], unit),
-        _cost(winner["cost_of_pass"], unit),
-    )
+    table.add_row("the search, by which it was chosen", *_measured(winner))
     if guard is not None:
-        table.add_row("the guard, as it lets on", f"{guard['guarded']:.3f}", "", str(guard["problems"]), "", "")
+        table.add_row("the guard, as it lets on", f"{guard['guarded']:.3f}", str(guard["problems"]), "", "")
     if sealed:
         table.add_row("the seal, opened once", *_measured(sealed[0]))
     return table
@@ -84,8 +84,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         )
     said.append(
         f"The search tried {progress['trials']} architectures and ended there ({progress['stopped']}): "
-        f"{progress['dropped']} were dropped on the way, {progress['predicted']} were predicted from samples at hand "
-        f"and {progress['failed']} failed; {progress['pruned']} proposals were turned down by rules."
+        f"dropped on the way: {progress['dropped']}, predicted from samples at hand: {progress['predicted']}, "
+        f"failed: {progress['failed']}, proposals that rules turned down: {progress['pruned']}."
     )
     times = saved["calls_anew"] / saved["paid_calls"] if saved["paid_calls"] else None
     said.append(
@@ -111,11 +111,11 @@ def sealed_table(found: Mapping[str, Any]) -> Table:
     """The winner against single models and best-of-N on problems that nothing was chosen by."""
     table = _table()
     table.add_column("architecture", overflow="fold")
-    for heading in ("accuracy ± SE", "95 % interval", "n", "cost", "cost of pass", "winner is better by, points"):
+    for heading in (*MEASURED, "winner is better\nby, points"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found["sealed"]:
         than = row.get("winner_minus_this")
-        points = "" if than is None else f"{than['points']:+.1f} ({than['low']:+.1f} to {than['high']:+.1f})"
+        points = "" if than is None else f"{than['points']:+.1f}\n{than['low']:+.1f} to {than['high']:+.1f}"
         table.add_row(row["name"], *_measured(row), points)
     return table
 
@@ -124,17 +124,10 @@ def pareto_table(found: Mapping[str, Any]) -> Table:
     """What nothing else beats at once in accuracy, cost and latency."""
     table = _table()
     table.add_column("architecture", overflow="fold")
-    for heading in ("accuracy ± SE", "cost", "cost of pass", "seconds"):
+    for heading in (*MEASURED, "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found["pareto"]:
-        unit = row["cost"]["unit"]
-        table.add_row(
-            f"{row['name']}\n{row['layers']}",
-            _accuracy(row["accuracy"]["mean"], row["accuracy"]["standard_error"]),
-            _cost(row["cost"]["mean"], unit),
-            _cost(row["cost_of_pass"], unit),
-            f"{row['latency_seconds']:.2f}",
-        )
+        table.add_row(f"{row['name']}\n{row['layers']}", *_measured(row), f"{row['latency_seconds']:.2f}")
     return table
 
 
@@ -162,23 +155,30 @@ def importance_table(importance: Mapping[str, float]) -> Table:
     return table
 
 
-def effects_table(effects: Mapping[str, Mapping[str, float]]) -> Table:
+def effects_table(effects: Mapping[str, Mapping[str, Any]]) -> Table:
     """The main effects of a factorial design."""
     table = _table()
     table.add_column("setting", overflow="fold")
     table.add_column("from first to last value, points ± SE", justify="right")
     for name, effect in sorted(effects.items(), key=lambda item: -abs(item[1]["effect"])):
-        table.add_row(name, f"{100 * effect['effect']:+.1f} ± {100 * effect['standard_error']:.1f}")
+        error = effect["standard_error"]
+        table.add_row(name, f"{100 * effect['effect']:+.1f}" + ("" if error is None else f" ± {100 * error:.1f}"))
     return table
 
 
 def _measured(row: Mapping[str, Any]) -> Sequence[str]:
+    """Figures, and below each its 95 % interval."""
+    right, cost, of_pass = row["accuracy"], row["cost"], row["cost_of_pass_95"]
+    unit = cost["unit"]
+
+    def dearest(value: float | None) -> str:
+        return "∞" if value is None else _cost(value, unit)
+
     return (
-        _accuracy(row["accuracy"], row["standard_error"]),
-        _between(row["interval_95"]),
-        str(row["n"]),
-        _cost(row["cost"], row["unit"]),
-        _cost(row["cost_of_pass"], row["unit"]),
+        f"{_accuracy(right['mean'], right['standard_error'])}\n{_between(right['interval_95'])}",
+        str(right["n"]),
+        _cost(cost["mean"], unit),
+        "unknown" if of_pass is None else "{}\n{} to {}".format(*map(dearest, (row["cost_of_pass"], *of_pass))),
     )
 
 
@@ -195,9 +195,9 @@ def _cost(value: float | None, unit: str, sign: str = "") -> str:
         return "unknown"
     # Three digits that count, and no exponents.
     digits = 0 if not value else max(0, 2 - math.floor(math.log10(abs(value))))
-    amount = format(value, f"{sign},.{digits}f")
+    amount = format(value, f"{sign if value else ''},.{digits}f")
     if unit == "usd":
-        return f"{amount[0]}${amount[1:]}" if sign else f"${amount}"
+        return f"{amount[0]}${amount[1:]}" if amount[0] in "+-" else f"${amount}"
     return amount + {"seconds": " s", "tokens": " tok", "calls": " calls"}[unit]
 
 

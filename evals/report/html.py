@@ -20,26 +20,31 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 def to_html(report: Data) -> str:
     """The page of a report that :func:`evals.report.analyse` made; the same report gives the same bytes."""
     colours = colours_of(report)
+    return document(
+        title_of(report),
+        _what_ran(report),
+        _diagnoses(report, colours),
+        _results(report, colours),
+        *(_benchmark(b, i, report, colours) for i, b in enumerate(report["benchmarks"])),
+    )
+
+
+def document(title: str, about: Markup, *sections: Markup | None) -> str:
+    """A page that needs nothing else, with one section among ``sections`` whose id is ``results``."""
     head = el(
         "head",
         el("meta", charset="utf-8"),
         el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
-        el("title", title_of(report)),
+        el("title", title),
         el("style", Markup((_HERE / "page.css").read_text(encoding="utf-8"))),
     )
     body = el(
         "body",
         el("a", "To the results", href="#results", class_="skip"),
-        el("header", el("h1", title_of(report)), _what_ran(report)),
-        el(
-            "main",
-            _diagnoses(report, colours),
-            _results(report, colours),
-            *(_benchmark(b, i, report, colours) for i, b in enumerate(report["benchmarks"])),
-            id="main",
-        ),
+        el("header", el("h1", title), about),
+        el("main", *sections, id="main"),
         el("div", "", id="tip", role="status", hidden=True),
         el("script", Markup((_HERE / "page.js").read_text(encoding="utf-8"))),
     )
@@ -147,20 +152,20 @@ def _results(report: Data, colours: Mapping[str, int]) -> Markup:
 
 def _benchmark(benchmark: Data, number: int, report: Data, colours: Mapping[str, int]) -> Markup:
     drawn = [
-        _with_caption(
+        with_caption(
             figures.frontier(benchmark, colours, f"frontier-{number}"),
             "Accuracy and cost",
             "Accuracy against cost per answer, with 95 % intervals. The line joins what no other beats in both; hollow "
             "marks are beaten.",
         ),
-        _with_caption(
+        with_caption(
             figures.cost_of_pass(benchmark, colours, f"pass-{number}"),
             "Cost of pass",
             "What a right answer costs, with 95 % intervals. An open bar begins at the least it may cost where nothing "
             "was right; an arrow has no upper bound.",
         ),
         *(
-            _with_caption(
+            with_caption(
                 figures.curves(benchmark, protocol, colours, f"curve-{number}-{place}"), protocol, CAPTIONS[protocol]
             )
             for place, protocol in enumerate(PROTOCOLS.values())
@@ -174,11 +179,11 @@ def _benchmark(benchmark: Data, number: int, report: Data, colours: Mapping[str,
         tables.legend(names, colours),
         el("div", *drawn, class_="figures"),
         _left_out(benchmark),
-        _titled("Whether voting and refinement pay", _claims(benchmark)),
-        _titled("The frontier, and what it needs", _economics(benchmark)),
-        _titled("What each layer costs", tables.layers(benchmark)),
-        _titled("Compared in pairs", tables.comparisons(benchmark)),
-        _titled("Cost of pass, problem by problem", _by_problem(benchmark)),
+        titled("Whether voting and refinement pay", _claims(benchmark)),
+        titled("The frontier, and what it needs", _economics(benchmark)),
+        titled("What each layer costs", tables.layers(benchmark)),
+        titled("Compared in pairs", tables.comparisons(benchmark)),
+        titled("Cost of pass, problem by problem", _by_problem(benchmark)),
         el("h3", "To read"),
         *questions.section(benchmark, number),
         id=f"benchmark-{number}",
@@ -192,11 +197,13 @@ CAPTIONS = {
 }
 
 
-def _with_caption(figure: Markup | None, title: str, caption: str) -> Markup | None:
+def with_caption(figure: Markup | None, title: str, caption: str) -> Markup | None:
+    """A figure with its title and what it shows, if there is one."""
     return None if figure is None else el("figure", el("figcaption", el("b", title), caption), figure)
 
 
-def _titled(title: str, content: Markup | None) -> Markup | None:
+def titled(title: str, content: Markup | None) -> Markup | None:
+    """A heading and what is below it, if there is something."""
     return None if content is None else join(el("h3", title), content)
 
 

@@ -10,7 +10,10 @@ from evals.report.markup import Markup, el, join
 
 Data = Mapping[str, Any]
 # Columns of words, which begin on the left; numbers end on the right.
-_WORDS = ("architecture", "benchmark", "layer", "model", "first − second", "without", "kind", "used by")
+_WORDS = (
+    "architecture", "benchmark", "layer", "layers", "model", "first − second", "without", "kind", "used by",
+    "on the problems of", "setting", "value", "trial",
+)  # fmt: skip
 
 
 def table(caption: str, heads: Sequence[tuple[str, str]], rows: Iterable[Markup], *, sortable: bool = True) -> Markup:

@@ -19,12 +19,12 @@ def to_json(report: Mapping[str, Any]) -> str:
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:
     """Write the report as JSON; errors as in :func:`write_html`."""
-    _write(path, to_json(report))
+    write_text(path, to_json(report))
 
 
 def write_markdown(report: Mapping[str, Any], path: Path) -> None:
     """Write the report as Markdown; errors as in :func:`write_html`."""
-    _write(path, to_markdown(report))
+    write_text(path, to_markdown(report))
 
 
 def write_html(report: Mapping[str, Any], path: Path) -> None:
@@ -33,10 +33,11 @@ def write_html(report: Mapping[str, Any], path: Path) -> None:
     Raises:
         ConfigError: The file cannot be written.
     """
-    _write(path, to_html(report))
+    write_text(path, to_html(report))
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file; errors as in :func:`write_html`."""
     try:
         # A lone half of a surrogate pair, which JSON may hold, has no place in a file of UTF-8.
         path.write_text(text, encoding="utf-8", errors="replace", newline="\n")

@@ -62,14 +62,14 @@ def test_a_single_model_is_not_judged_by_samples_that_were_drawn_together(tmp_pa
     sealed = Batching()
     winner, single, _ = chosen(tmp_path, architecture("w", *SCORED), sealed).sealed
     assert sealed.asked[:2] == ["single-m", "w"]
-    assert single.cost == pytest.approx(ALONE)
-    assert winner.cost == pytest.approx(ALONE + 3 * TOGETHER + 4 * 0.5)
+    assert single.figures["cost"]["mean"] == pytest.approx(ALONE)
+    assert winner.figures["cost"]["mean"] == pytest.approx(ALONE + 3 * TOGETHER + 4 * 0.5)
 
 
 @pytest.mark.parametrize("judge", [0.1, 0.5, 1.0, 3.0])
 def test_the_majority_costs_what_the_winner_costs(tmp_path: Path, judge: float) -> None:
     winner, *_, majority = chosen(tmp_path, architecture("w", *SCORED), Batching(judge)).sealed
-    assert abs(majority.cost - winner.cost) <= TOGETHER / 2 + 1e-9
+    assert abs(majority.figures["cost"]["mean"] - winner.figures["cost"]["mean"]) <= TOGETHER / 2 + 1e-9
     assert majority.difference is not None
 
 

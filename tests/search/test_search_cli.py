@@ -50,7 +50,7 @@ def test_a_search_leaves_a_winner_that_runs_and_says_what_it_is_worth(archon: Ru
     assert found["guard"]["problems"] == parts["guard"]
     own, *others = found["sealed"]
     assert own["name"] == found["winner"]["name"]
-    assert {row["n"] for row in found["sealed"]} == {parts["sealed"]}
+    assert {row["accuracy"]["n"] for row in found["sealed"]} == {parts["sealed"]}
     assert any(row["name"].startswith("single-") for row in others)
     assert "vote-of" in others[-1]["name"]
     assert all(row["winner_minus_this"]["low"] <= row["winner_minus_this"]["high"] for row in others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import numpy as np
 import pytest
 
 from evals.report import analyse, write_html
+from tests.browser import browser as browser
+from tests.browser import marks, opened
 from tests.evals.report.simulated import KINDS, records, settings
 
 pytestmark = pytest.mark.slow
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -25,42 +25,12 @@ def report() -> dict[str, Any]:
     return analyse(rows, settings(benchmarks=("sums", "riddles")))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", exc_type=ImportError)
-    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if executable is None:
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def page(browser: Any, report: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
     path = tmp_path / "report.html"
     write_html(report, path)
-    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
-    opened = context.new_page()
-    said: list[str] = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on("request", lambda request: None if request.url.startswith("file:") else said.append(request.url))
-    opened.goto(path.as_uri())
-    yield opened
-    context.close()
-    assert said == [], "no error, no word in the console, no request"
-
-
-def marks(page: Any, figure: str) -> list[dict[str, Any]]:
-    """What a figure's marks say, and where the browser put them."""
-    found: list[dict[str, Any]] = page.eval_on_selector_all(
-        f"#{figure} .mark",
-        """all => all.map(m => { const b = m.querySelector('.dot, .bar').getBBox();
-          return {...m.dataset, left: b.x, right: b.x + b.width, cx: b.x + b.width / 2, cy: b.y + b.height / 2}; })""",
-    )
-    return found
+    with opened(browser, path) as page:
+        yield page
 
 
 def on_a_line(values: list[float], places: list[float]) -> bool:

@@ -1,0 +1,48 @@
+"""What the outcomes of one architecture come to, with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evals.economics.cost_of_pass import of_problem
+from evals.statistics.accuracy import accuracy
+from evals.statistics.estimate import Z95
+from evals.table import Unit
+from search.evaluator import CostUnit, Outcome
+
+
+def measures(outcomes: Sequence[Outcome], unit: CostUnit) -> dict[str, Any]:
+    """Accuracy, cost of an answer and cost of a right one as JSON values, each with its 95 % interval.
+
+    Problems whose grader crashed count in the cost alone. What is infinite or not known is ``None``.
+    """
+    graded = [o for o in outcomes if o.score is not None]
+    right = accuracy([o.score for o in graded if o.score is not None])
+    costs = np.array([o.cost(unit) for o in outcomes])
+    cost = float(costs.mean())
+    half = Z95 * float(costs.std(ddof=1)) / math.sqrt(len(costs)) if len(costs) > 1 else math.nan
+    known = math.isfinite(cost)
+    found = of_problem([o.score or 0.0 for o in graded], [o.cost(unit) for o in graded], Unit(unit)) if known else None
+    return {
+        "accuracy": {
+            "mean": right.value,
+            "standard_error": right.standard_error,
+            "interval_95": [right.low, right.high],
+            "n": right.n,
+        },
+        "cost": {
+            "mean": cost if known else None,
+            "interval_95": [max(0.0, cost - half), cost + half] if math.isfinite(half) else None,
+            "unit": unit,
+        },
+        "cost_of_pass": None if found is None else _finite(cost / right.value if right.value else math.inf),
+        "cost_of_pass_95": None if found is None else [found.low, _finite(found.high)],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
