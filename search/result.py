@@ -107,7 +107,9 @@ def write_result(
 
 def _guarded(claim: Claim, history: History) -> dict[str, Any]:
     """What the guard lets be said, and what the baseline costs, for whoever would rather have that."""
-    cost = next(e for e in history.whole() if e.architecture.name == claim.baseline).cost(history.spec.cost)
+    # A guard that an earlier part of the search asked may know a baseline that this history does not.
+    entry = history.entries.get(claim.baseline)
+    cost = math.nan if entry is None else entry.cost(history.spec.cost)
     known = None if math.isnan(cost) else cost
     return {**asdict(claim), "better": claim.better, "says": str(claim), "baseline_cost": known}
 
