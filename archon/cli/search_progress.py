@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +15,12 @@ from search.history import Entry, History
 from search.progress import Progress
 from search.spec import StudySpec
 
+EVERY = 60.0
+"""Seconds after which a line says how far it is, where stderr is not a terminal."""
+
 
 class SearchProgress:
-    """One bar on stderr, or a line for every better architecture where stderr is not a terminal."""
+    """One bar on stderr; where that is not a terminal, a line for every better architecture, and one a minute."""
 
     def __init__(self, spec: StudySpec, problems: ProblemSet) -> None:
         self._spec = spec
@@ -32,6 +36,7 @@ class SearchProgress:
         )
         self._task = self._bars.add_task(f"trials on {len(problems.problems)} problems", total=spec.trials, said="")
         self._best = ""
+        self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -51,11 +56,14 @@ class SearchProgress:
         if best is not None:
             said = f"best {self._figures(best)} · {said}"
         self._bars.update(self._task, completed=progress.trials, said=said)
-        if best is not None and best.architecture.name != self._best:
+        better = best is not None and best.architecture.name != self._best
+        if best is not None:
             self._best = best.architecture.name
-            if not self._console.is_terminal:
-                line = f"trial {progress.trials} of {self._spec.trials}: {self._best}, {said}"
-                self._console.print(line, markup=False, soft_wrap=True)
+        if not self._console.is_terminal and (better or time.monotonic() - self._said > EVERY):
+            self._said = time.monotonic()
+            name = f"{self._best}, " if better else ""
+            line = f"trial {progress.trials} of {self._spec.trials}: {name}{said}"
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Say what comes after the trials."""
