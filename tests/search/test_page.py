@@ -18,17 +18,20 @@ from tests.commands import Run
 from tests.search.hosted import SPACE, models
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def search(folder: Path, *how: str) -> Path:
     """The directory of a search that is over."""
-    folder = tmp_path_factory.mktemp("searched")
     with models() as server:
         (folder / "sums.yaml").write_text(SPACE.format(url=server.base_url), encoding="utf-8")
-        on = ["-b", "two-digit-addition", "--problems", "50", "--trials", "10", "--parallel", "1"]
+        on = ["-b", "two-digit-addition", "--problems", "50", "--parallel", "1"]
         kept = ["--store", str(folder / "store.sqlite"), "--runs", str(folder / "runs")]
-        assert command(["search", str(folder / "sums.yaml"), *on, *kept]) == 0
+        assert command(["search", str(folder / "sums.yaml"), *on, *kept, *how]) == 0
     (found,) = (folder / "runs").iterdir()
     return found
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return search(tmp_path_factory.mktemp("searched"), "--trials", "10")
 
 
 @pytest.fixture
@@ -64,6 +67,16 @@ def test_what_cannot_be_reported_is_said_in_a_sentence(archon: Run, searched: Pa
     archon("report", str(searched), str(searched)).is_one_sentence("is a search", "by itself")
     (tmp_path / "study.json").write_text("{}", encoding="utf-8")
     archon("report", str(tmp_path)).is_one_sentence("the search is not over", "archon search --resume")
+
+
+def test_main_effects_have_an_error_where_there_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = search(tmp_path, "--sampler", "factorial")
+    effects = json.loads((run / "search.json").read_text(encoding="utf-8"))["effects"]
+    assert effects
+    assert "Main effects on accuracy" in capsys.readouterr().out
+    assert command(["report", str(run)]) == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in effects)
 
 
 @pytest.mark.slow

@@ -58,6 +58,10 @@ def test_a_grid_proposes_every_setting_once_and_stops() -> None:
     assert key != [tuple(sorted(params.items())) for params in space.enumerate()], "in random order"
 
 
+def test_an_effect_of_a_level_that_was_tried_once_has_no_error() -> None:
+    assert main_effects({"n": [(1, 0.0), (4, 1.0), (4, 0.5)]}) == {"n": {"effect": 0.75, "standard_error": None}}
+
+
 def test_a_factorial_plan_uses_the_ends_of_every_setting() -> None:
     space = toy()
     plan, history = Factorial(space, seed=0), History(StudySpec())
