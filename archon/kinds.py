@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -154,6 +155,7 @@ class Registry(Generic[C]):
     def __init__(self, what: str) -> None:
         self.what = what
         self._kinds: dict[str, type[C]] = {}
+        self._imported = False
 
     def add(self, kind: str, cls: type[C]) -> None:
         """Take note of a kind.
@@ -178,6 +180,7 @@ class Registry(Generic[C]):
         check_siblings()
         for entry in entry_points(group=ENTRY_POINT_GROUP):
             entry.load()
+        self._imported = True
         if not self._kinds:
             raise ConfigError(
                 f"No {self.what}s are installed: install Archon itself, for example with `pip install -e .` in its "
@@ -227,6 +230,22 @@ class Registry(Generic[C]):
     def forget(self, kind: str) -> None:
         """Undo :meth:`add`, for tests."""
         del self._kinds[kind]
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Forget, at the end of the block, what was added inside it, for tests.
+
+        What is installed is imported before, or else the block could be the first to do so; once only, since to read
+        the entry points takes longer than most tests.
+        """
+        if not self._imported:
+            self.all()
+        before = set(self._kinds)
+        try:
+            yield
+        finally:
+            for kind in self._kinds.keys() - before:
+                self.forget(kind)
 
 
 def located(problem: str, *location: str | int, given: Any = None) -> ValidationError:

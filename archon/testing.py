@@ -23,7 +23,6 @@ from archon.concurrency import run_sync
 from archon.cost import Usage
 from archon.engine import Engine
 from archon.errors import ModelError, PermanentError
-from archon.kinds import Registry
 from archon.models.base import Capabilities, Completion, Model, Reply, Request, Sampling
 from archon.models.retry import RetryPolicy
 from archon.result import Result
@@ -99,14 +98,8 @@ class ScriptedModel:
 @contextmanager
 def isolated_registry() -> Iterator[None]:
     """Forget, at the end of the block, the techniques and rewards that were defined inside it."""
-    families: tuple[Registry[Any], ...] = (Technique.kinds, Reward.kinds)
-    before = [family.all().keys() for family in families]
-    try:
+    with Technique.kinds.isolated(), Reward.kinds.isolated():
         yield
-    finally:
-        for family, kinds in zip(families, before, strict=True):
-            for kind in family.all().keys() - kinds:
-                family.forget(kind)
 
 
 def _as_script(script: Script | Sequence[str] | str) -> Script:

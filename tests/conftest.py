@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -23,8 +24,15 @@ settings.load_profile("unhurried")
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A place for every test's cache, made only by those that use one: thousands of folders take long to remove."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: Any) -> None:
+def alone(monkeypatch: pytest.MonkeyPatch, caches: Iterator[Path], request: Any) -> None:
     """No test reaches the network or reads the user's keys; only tests on real models see the user's cache."""
     connect = socket.socket.connect
 
@@ -38,7 +46,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         if name != "ARCHON_CACHE" or "local" not in request.keywords:
             monkeypatch.delenv(name)
     if "local" not in request.keywords:
-        cache: Path = tmp_path_factory.mktemp("cache")
+        cache = next(caches)
         monkeypatch.setenv("ARCHON_CACHE", str(cache))
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
 
