@@ -9,11 +9,11 @@ from archon.architecture import Architecture
 from archon.engine import Engine
 from archon.errors import ConfigError
 from archon.models.base import Capabilities
-from archon.reward import Reward, parse_reward, reward
+from archon.reward import Reward, parse_reward, reward, rewards
 from archon.source import dump_architecture, parse_architecture
 from archon.state import Candidate, Failure, State, Task
 from archon.technique import Context
-from archon.testing import ScriptedModel
+from archon.testing import ScriptedModel, isolated_registry
 from archon.testing_rewards import score
 from techniques.rewards import Ensemble, Judge, Logprob, Pairwise, Python, Rollout
 from tests.techniques.rewards.functions import MODULE
@@ -114,6 +114,20 @@ def test_two_rewards_of_one_kind_are_refused() -> None:
         class Other(Reward, kind="mine"):
             async def measure(self, state: State, context: Context) -> list[float | Failure]:
                 return []
+
+
+def test_what_a_block_defines_is_gone_after_it_and_may_be_defined_again() -> None:
+    before = rewards()
+    for _ in range(2):
+        with isolated_registry():
+
+            class Passing(Reward, kind="passing"):
+                async def measure(self, state: State, context: Context) -> list[float | Failure]:
+                    return []
+
+            assert reward("passing") is Passing
+            assert rewards() == {**before, "passing": Passing}
+        assert rewards() == before
 
 
 def test_which_kinds_score_beginnings() -> None:
