@@ -7,11 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archon.engine import Engine
+from archon.models.retry import RetryPolicy
 from tests.commands import Run
 from tests.loopback import Answer, error, serve
 
@@ -214,8 +217,11 @@ class TestBadInput:
         outcome.is_one_sentence(str(port), "in use")
 
 
-def test_a_server_that_dies_mid_run_fails_its_questions_and_no_others(archon: Run, write: Any, tmp_path: Path) -> None:
+def test_a_server_that_dies_mid_run_fails_its_questions_and_no_others(
+    archon: Run, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It answers one call and then drops every connection."""
+    monkeypatch.setattr("archon.cli.batch.Engine", partial(Engine, retry=RetryPolicy(base=0.02)))
     calls = iter(range(1000))
     with serve(lambda body: Answer(drop=next(calls) > 0)) as server:
         file = write("a.yaml", ARCHITECTURE.format(url=server.base_url, n=1))

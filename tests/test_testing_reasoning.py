@@ -13,10 +13,22 @@ from archon.testing_reasoning import MARGIN, Reasoner, health
 
 
 def walk(reasoner: Reasoner) -> Partial:
-    partial = Partial()
-    while partial.open:
-        (partial,) = run_sync(reasoner.extend(partial, 1))
-    return partial
+    return walks(reasoner, 1)[0]
+
+
+def walks(reasoner: Reasoner, count: int) -> list[Partial]:
+    """Answers, one after the other in one event loop: to make a loop for each takes longer than to walk."""
+
+    async def one() -> Partial:
+        partial = Partial()
+        while partial.open:
+            (partial,) = await reasoner.extend(partial, 1)
+        return partial
+
+    async def all_of_them() -> list[Partial]:
+        return [await one() for _ in range(count)]
+
+    return run_sync(all_of_them())
 
 
 def logit(reward: float) -> float:
@@ -26,7 +38,7 @@ def logit(reward: float) -> float:
 def test_answers_are_right_as_often_as_the_value_says() -> None:
     reasoner = Reasoner(5, right=0.7, fatal=0.5, mend=0.4)
     expected = reasoner.value(Partial())
-    answers = [walk(reasoner) for _ in range(2000)]
+    answers = walks(reasoner, 2000)
     share = statistics.fmean(reasoner.correct(answer) for answer in answers)
     assert abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / len(answers))
     assert all(answer.complete and len(answer.steps) == 5 for answer in answers)
@@ -36,8 +48,7 @@ def test_answers_are_right_as_often_as_the_value_says() -> None:
 
 def test_nothing_comes_back_from_what_is_lost() -> None:
     reasoner = Reasoner(6, right=0.5, fatal=1.0, mend=1.0)
-    for _ in range(200):
-        answer = walk(reasoner)
+    for answer in walks(reasoner, 200):
         states = [health(Partial(answer.steps[:n])) for n in range(1, 7)]
         assert states == sorted(states, key=("sound", "lost").index)
 
@@ -55,8 +66,7 @@ def test_the_same_seeds_give_the_same_and_a_text_keeps_its_reward() -> None:
 def test_the_noise_is_as_strong_and_as_lasting_as_asked_for(noise: float, persistence: float) -> None:
     before, after = [], []
     reasoner = Reasoner(2, right=1.0, noise=noise, persistence=persistence, seed=1)
-    for _ in range(3000):
-        answer = walk(reasoner)
+    for answer in walks(reasoner, 3000):
         before.append(logit(reasoner.reward(Partial(answer.steps[:1]))) - MARGIN)
         after.append(logit(reasoner.reward(answer)) - MARGIN)
     assert statistics.stdev(after) == pytest.approx(noise, rel=0.07)
@@ -66,6 +76,5 @@ def test_the_noise_is_as_strong_and_as_lasting_as_asked_for(noise: float, persis
 
 def test_without_noise_the_reward_knows() -> None:
     reasoner = Reasoner(noise=0.0, right=0.5)
-    for _ in range(50):
-        answer = walk(reasoner)
+    for answer in walks(reasoner, 50):
         assert (reasoner.reward(answer) > 0.5) is reasoner.correct(answer)

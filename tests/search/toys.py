@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from archon.architecture import Architecture
 from search.evaluator import Outcome
@@ -29,6 +30,7 @@ rules: {}
 MODELS = {"openai/weak": SimulatedModel(-0.8, (0.1, 0.4)), "openai/strong": SimulatedModel(0.8, (1.0, 4.0))}
 
 
+@cache
 def toy() -> Space:
     return Space.parse(TOY, name="toy.yaml")
 

@@ -174,7 +174,8 @@ async def test_a_fatal_error_of_prover9_is_not_a_verdict(tmp_path: Path) -> None
         await _stand_in(tmp_path, "exit 1").contradictory(read("P"))
 
 
-async def test_a_prover9_that_does_not_end_is_ended(tmp_path: Path) -> None:
+async def test_a_prover9_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("techniques.logic.prover9.PATIENCE", 0.3)
     began = time.monotonic()
     assert await _stand_in(tmp_path, "exec sleep 60").contradictory(read("P")) is None
     assert time.monotonic() - began < 30
