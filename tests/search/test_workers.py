@@ -53,12 +53,23 @@ def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp
         wait_for("its job is there", lambda: "archon" in study.user_attrs)
         others = [archon(tmp_path, "search", "worker", "--storage", database, "--study", "together") for _ in "ab"]
 
-        def begun() -> bool:
-            """Whether the one to be killed has a trial under way."""
+        def under_way() -> set[int]:
+            """The trials with settings that the one to be killed has under way."""
             running = study.get_trials(states=(TrialState.RUNNING,))
-            return any(f"-{others[0].pid}-" in t.user_attrs.get("worker", "") and t.params for t in running)
+            mine = [t for t in running if f"-{others[0].pid}-" in t.user_attrs.get("worker", "")]
+            return {t.number for t in mine if t.params}
 
-        wait_for("the worker has begun a trial", begun)
+        def stopped() -> bool:
+            """Whether it is stopped while it asks models; what rules turn down is under way for a moment too."""
+            before = under_way()
+            time.sleep(1.0)
+            others[0].send_signal(signal.SIGSTOP)
+            if before & under_way():
+                return True
+            others[0].send_signal(signal.SIGCONT)
+            return False
+
+        wait_for("the worker is in the midst of a trial", stopped)
         others[0].send_signal(signal.SIGKILL)
         out, err = lead.communicate(timeout=600)
         assert lead.returncode == 0, err
@@ -77,7 +88,7 @@ def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp
     again = retried[killed.number]
     while again.number in retried:
         again = retried[again.number]
-    assert again.state == TrialState.COMPLETE
+    assert again.state == TrialState.COMPLETE, again.user_attrs
     assert again.params == killed.params
     found = json.loads(out)
     assert found["progress"]["trials"] == TRIALS
