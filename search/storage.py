@@ -117,8 +117,9 @@ class Watchdog:
         Returns:
             The numbers of the trials that were given up.
         """
-        now, beats = self._clock(), self.study.user_attrs
+        # Trials first: who has signed one has beaten before, and a beat read earlier could miss that.
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        now, beats = self._clock(), self.study.user_attrs
         given_up = []
         for trial in running:
             worker = trial.user_attrs.get("worker")

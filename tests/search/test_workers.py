@@ -59,15 +59,17 @@ def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp
             mine = [t for t in running if f"-{others[0].pid}-" in t.user_attrs.get("worker", "")]
             return {t.number for t in mine if t.params}
 
+        still: set[int] = set()
+
         def stopped() -> bool:
             """Whether it is stopped while it asks models; what rules turn down is under way for a moment too."""
             before = under_way()
             time.sleep(1.0)
             others[0].send_signal(signal.SIGSTOP)
-            if before & under_way():
-                return True
-            others[0].send_signal(signal.SIGCONT)
-            return False
+            still.update(before & under_way())
+            if not still:
+                others[0].send_signal(signal.SIGCONT)
+            return bool(still)
 
         wait_for("the worker is in the midst of a trial", stopped)
         others[0].send_signal(signal.SIGKILL)
@@ -82,8 +84,8 @@ def test_one_of_three_workers_is_killed_and_nothing_is_lost_or_counted_twice(tmp
     finished = [t for t in counted if t.state == TrialState.COMPLETE]
     assert len(finished) == TRIALS
     assert not [t for t in trials if t.state == TrialState.RUNNING]
-    lost = [t for t in trials if t.state == TrialState.FAIL]
-    (killed,) = [t for t in lost if f"-{others[0].pid}-" in t.user_attrs["worker"]]
+    (killed,) = [t for t in trials if t.number in still]
+    assert killed.state == TrialState.FAIL
     retried = {t.user_attrs["retry_of"]: t for t in trials if "retry_of" in t.user_attrs}
     again = retried[killed.number]
     while again.number in retried:
