@@ -137,6 +137,22 @@ class SearchDirectory:
         self._files.close()
 
 
+def is_search(path: Path) -> bool:
+    """Whether a directory is one that a search left."""
+    return (path / ABOUT).is_file()
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What the search of a directory came to.
+
+    Raises:
+        ConfigError: It is not over.
+    """
+    if not (path / RESULT).exists():
+        raise ConfigError(f"{path}: the search is not over; `archon search --resume {path}` goes on.")
+    return _read(path / RESULT)
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,17 @@ def measures(outcomes: Sequence[Outcome], unit: CostUnit) -> dict[str, Any]:
         "cost_of_pass": None if found is None else _finite(cost / right.value if right.value else math.inf),
         "cost_of_pass_95": None if found is None else [found.low, _finite(found.high)],
     }
+
+
+def cheaper_baseline(found: Mapping[str, Any]) -> tuple[float, float] | None:
+    """What the guard's baseline and the winner cost, where the baseline is cheaper and not shown to be worse.
+
+    Args:
+        found: What ``search.json`` holds of a guarded search.
+    """
+    guard, own = found["guard"], found["winner"]["cost"]["mean"]
+    cost = guard["baseline_cost"]
+    return None if guard["better"] or not cost or not own or cost >= own else (cost, own)
 
 
 def _finite(value: float) -> float | None:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archon.errors import ConfigError
 from evals.report import figures, words
 from evals.report.html import document, titled, with_caption
 from evals.report.markup import Markup, el, join
 from evals.report.tables import cell, paragraph, swatch, table
 from evals.report.write import write_text
-from search.directory import ABOUT, RESULT, WINNER
+from search.directory import WINNER, read_result
+from search.measures import cheaper_baseline
 
 Data = Mapping[str, Any]
 UNITS = {"usd": "USD", "seconds": "endpoint seconds", "tokens": "tokens", "calls": "calls"}
 WON, BETTER, TRIED, DROPPED = 0, 1, 2, 7
 """The colours of the winner, of what nothing beats, of what was tried on all problems, and of what was dropped."""
-
-
-def is_search(run: Path) -> bool:
-    """Whether a directory is one that a search left."""
-    return (run / ABOUT).is_file()
-
-
-def read_result(run: Path) -> dict[str, Any]:
-    """What a search found.
-
-    Raises:
-        ConfigError: It is not over.
-    """
-    try:
-        found: dict[str, Any] = json.loads((run / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ConfigError(f"{run}: the search is not over; `archon search --resume {run}` goes on.") from None
-    return found
 
 
 def write_page(run: Path, page: Path) -> None:
@@ -106,18 +87,18 @@ def _winner(found: Data, unit: Data, yaml: str) -> Markup:
         el("h2", "The winner"),
         paragraph(el("b", winner["name"]), f": {winner['layers']}."),
         table("The winner's accuracy", heads, rows, sortable=False),
-        None if guard is None else paragraph(guard["says"], _cheaper(guard, winner, unit)),
+        None if guard is None else paragraph(guard["says"], _cheaper(found, unit)),
         el("details", el("summary", "winner.yaml, which archon run takes"), el("pre", yaml)),
         id="results",
     )
 
 
-def _cheaper(guard: Data, winner: Data, unit: Data) -> str:
-    """What the guard's baseline costs, where the winner was not shown to be better than it."""
-    cost, own = guard["baseline_cost"], winner["cost"]["mean"]
-    if guard["better"] or not cost or not own or cost >= own:
+def _cheaper(found: Data, unit: Data) -> str:
+    costs = cheaper_baseline(found)
+    if costs is None:
         return ""
-    return f" {guard['baseline']} takes {words.amount(cost, unit)} an answer against {words.amount(own, unit)}."
+    baseline, own = (words.amount(cost, unit) for cost in costs)
+    return f" {found['guard']['baseline']} takes {baseline} an answer against {own}."
 
 
 def _sealed(found: Data, unit: Data) -> Markup | None:

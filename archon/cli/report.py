@@ -22,7 +22,8 @@ from evals.report import (
     write_html,
     write_png,
 )
-from search.page import is_search, read_result, write_page
+from search.directory import is_search, read_result
+from search.page import write_page
 
 PAGE = "report.html"
 

@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from search.measures import cheaper_baseline
+
 UNITS = {"usd": "$", "seconds": "endpoint seconds", "tokens": "tokens", "calls": "calls"}
 MEASURED = ("accuracy ± SE\n95 % interval", "n", "cost", "cost of pass\n95 % interval")
 MOST_IMPORTANT = 8
@@ -98,13 +100,13 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 
 def cheaper(found: Mapping[str, Any]) -> list[str]:
     """What the guard's baseline costs, where the winner was not shown to be better than it."""
-    winner, guard = found["winner"], found["guard"]
-    cost, own = guard["baseline_cost"], winner["cost"]["mean"]
-    if guard["better"] or guard["baseline"] == winner["name"] or not cost or not own or cost >= own:
+    costs = cheaper_baseline(found)
+    if costs is None:
         return []
-    unit = winner["cost"]["unit"]
-    taken = f"{_cost(cost, unit)} an answer against {_cost(own, unit)}"
-    return [f"{guard['baseline']} takes {taken}, {100 * cost / own:.0f} % of it."]
+    unit = found["winner"]["cost"]["unit"]
+    baseline, own = (_cost(cost, unit) for cost in costs)
+    share = f"{100 * costs[0] / costs[1]:.0f} %"
+    return [f"{found['guard']['baseline']} takes {baseline} an answer against {own}, {share} of it."]
 
 
 def sealed_table(found: Mapping[str, Any]) -> Table:
@@ -171,14 +173,14 @@ def _measured(row: Mapping[str, Any]) -> Sequence[str]:
     right, cost, of_pass = row["accuracy"], row["cost"], row["cost_of_pass_95"]
     unit = cost["unit"]
 
-    def dearest(value: float | None) -> str:
+    def amount(value: float | None) -> str:
         return "∞" if value is None else _cost(value, unit)
 
     return (
         f"{_accuracy(right['mean'], right['standard_error'])}\n{_between(right['interval_95'])}",
         str(right["n"]),
         _cost(cost["mean"], unit),
-        "unknown" if of_pass is None else "{}\n{} to {}".format(*map(dearest, (row["cost_of_pass"], *of_pass))),
+        "unknown" if of_pass is None else "{}\n{} to {}".format(*map(amount, (row["cost_of_pass"], *of_pass))),
     )
 
 
