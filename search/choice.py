@@ -32,7 +32,8 @@ class Measured:
     Attributes:
         name: What it is called.
         figures: Its accuracy, cost and cost of pass; see :func:`search.measures.measures`.
-        difference: By how much the winner's accuracy is above, on the same problems; ``None`` for the winner.
+        difference: By how much the winner's accuracy is above, on the same problems; ``None`` for the winner, and where
+            no problem was graded for both.
     """
 
     name: str
@@ -189,7 +190,10 @@ async def _sealed(
     measured = [Measured(winner.architecture.name, measures(own, unit))]
     for architecture, outcomes in compared:
         pairs = scored(own, outcomes)
-        difference = paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs])
+        # Without a pair the graders have failed, and there is nothing to compare.
+        difference = (
+            paired([[a.score or 0.0] for a, _ in pairs], [[b.score or 0.0] for _, b in pairs]) if pairs else None
+        )
         measured.append(Measured(architecture.name, measures(outcomes, unit), difference))
     return own, tuple(measured)
 

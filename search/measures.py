@@ -18,17 +18,20 @@ from search.evaluator import CostUnit, Outcome
 def measures(outcomes: Sequence[Outcome], unit: CostUnit) -> dict[str, Any]:
     """Accuracy, cost of an answer and cost of a right one as JSON values, each with its 95 % interval.
 
-    Problems whose grader crashed count in the cost alone. What is infinite or not known is ``None``.
+    Problems whose grader crashed count in the cost alone. What is infinite or not known is ``None``, and so is the
+    accuracy where nothing was graded.
     """
-    graded = [o for o in outcomes if o.score is not None]
-    right = accuracy([o.score for o in graded if o.score is not None])
+    graded = [(o.score, o.cost(unit)) for o in outcomes if o.score is not None]
+    scores = [score for score, _ in graded]
+    right = accuracy(scores) if scores else None
     costs = np.array([o.cost(unit) for o in outcomes])
     cost = float(costs.mean())
     half = Z95 * float(costs.std(ddof=1)) / math.sqrt(len(costs)) if len(costs) > 1 else math.nan
     known = math.isfinite(cost)
-    found = of_problem([o.score or 0.0 for o in graded], [o.cost(unit) for o in graded], Unit(unit)) if known else None
+    found = of_problem(scores, [theirs for _, theirs in graded], Unit(unit)) if right and known else None
     return {
-        "accuracy": {
+        "accuracy": right
+        and {
             "mean": right.value,
             "standard_error": right.standard_error,
             "interval_95": [right.low, right.high],
@@ -39,8 +42,8 @@ def measures(outcomes: Sequence[Outcome], unit: CostUnit) -> dict[str, Any]:
             "interval_95": [max(0.0, cost - half), cost + half] if math.isfinite(half) else None,
             "unit": unit,
         },
-        "cost_of_pass": None if found is None else _finite(cost / right.value if right.value else math.inf),
-        "cost_of_pass_95": None if found is None else [found.low, _finite(found.high)],
+        "cost_of_pass": _finite(cost / right.value) if found and right and right.value else None,
+        "cost_of_pass_95": found and [found.low, _finite(found.high)],
     }
 
 

@@ -146,7 +146,7 @@ def _tried(found: Data, unit: Data) -> Markup:
             "whole": groups[row["name"]] in (WON, BETTER),
         }
         for row in sorted(found["trials"], key=lambda row: -groups[row["name"]])
-        if row["cost"]["mean"]
+        if row["cost"]["mean"] and row["accuracy"]
     ]
     colours = {called[name]: group for name, group in groups.items()}
     rows = [
@@ -260,8 +260,7 @@ def _heads() -> list[tuple[str, str]]:
 def _row(
     name: str, row: Data, unit: Data, *more: Markup, place: int | None = None, colour: int | None = None
 ) -> Markup:
-    right, cost = row["accuracy"], row["cost"]
-    of_pass = _of_pass(row)
+    right, cost, of_pass = _right(row["accuracy"]), row["cost"], _of_pass(row)
     shown, between = ("unknown", "") if of_pass is None else words.cost_of_pass(of_pass, unit)
     of_answer = "unknown" if cost["mean"] is None else words.amount(cost["mean"], unit)
     ends = cost["interval_95"]
@@ -269,16 +268,20 @@ def _row(
     return el(
         "tr",
         el("th", *named, scope="row", class_="text", data_sort=place),
-        cell(
-            words.accuracy({"value": right["mean"], "standard_error": right["standard_error"]}),
-            words.interval(_ends(right["mean"], right["interval_95"])),
-            float(right["mean"]),
-        ),
-        cell(str(right["n"]), sort=float(right["n"])),
+        *right,
         cell(of_answer, "" if ends is None else words.interval(_ends(cost["mean"], ends), unit), cost["mean"]),
         cell(shown, between, 1e300 if row["cost_of_pass"] is None else float(row["cost_of_pass"])),
         *more,
     )
+
+
+def _right(found: Data | None) -> tuple[Markup, Markup]:
+    """Accuracy and how many problems it is of."""
+    if found is None:
+        return cell(words.accuracy(None), sort=-1.0), cell("0", sort=0.0)
+    said = words.accuracy({"value": found["mean"], "standard_error": found["standard_error"]})
+    between = words.interval(_ends(found["mean"], found["interval_95"]))
+    return cell(said, between, float(found["mean"])), cell(str(found["n"]), sort=float(found["n"]))
 
 
 def _of_pass(row: Data) -> Data | None:

@@ -177,11 +177,15 @@ def _measured(row: Mapping[str, Any]) -> Sequence[str]:
         return "∞" if value is None else _cost(value, unit)
 
     return (
-        f"{_accuracy(right['mean'], right['standard_error'])}\n{_between(right['interval_95'])}",
-        str(right["n"]),
+        *(_right(right) if right else ("not graded", "0")),
         _cost(cost["mean"], unit),
         "unknown" if of_pass is None else "{}\n{} to {}".format(*map(amount, (row["cost_of_pass"], *of_pass))),
     )
+
+
+def _right(found: Mapping[str, Any]) -> tuple[str, str]:
+    accuracy = _accuracy(found["mean"], found["standard_error"])
+    return f"{accuracy}\n{_between(found['interval_95'])}", str(found["n"])
 
 
 def _accuracy(value: float, error: float | None) -> str:

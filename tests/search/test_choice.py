@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,16 @@ def test_with_cost_of_pass_the_guard_speaks_of_the_winner_alone(tmp_path: Path) 
     assert verdict.claim is not None
     assert verdict.claim.guarded == pytest.approx(0.5)
     assert str(verdict.claim).startswith("cheap is right in 50.0 % of 4 guarded problems after 1 query; on the ")
+
+
+def test_where_no_sealed_answer_could_be_graded_that_is_what_comes_of_it(tmp_path: Path) -> None:
+    class Ungraded(Batching):
+        async def evaluate(self, architecture: Architecture, positions: Sequence[int]) -> list[Outcome]:
+            return [replace(outcome, score=None) for outcome in await super().evaluate(architecture, positions)]
+
+    measured = chosen(tmp_path, architecture("w", *SCORED), Ungraded()).sealed
+    assert {m.figures["accuracy"] for m in measured} == {None}
+    assert {m.difference for m in measured} == {None}
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from archon.cli.app import run as command
+from archon.cli.search_tables import pareto_table
+from search.measures import measures
 from search.page import to_page
 from tests.browser import browser as browser
 from tests.browser import marks, opened
 from tests.commands import Run
 from tests.search.hosted import SPACE, models
+from tests.search.toys import outcomes
 
 
 def search(folder: Path, *how: str) -> Path:
@@ -60,6 +63,16 @@ def test_what_a_model_or_a_space_says_is_text(found: dict[str, Any]) -> None:
     page = to_page({**found, "winner": {**found["winner"], "layers": hurt}, "remarks": [hurt]}, hurt)
     assert hurt not in page
     assert page.count("&lt;script&gt;window.hurt") == 3
+
+
+def test_a_trial_that_no_grader_could_grade_is_shown_as_that(found: dict[str, Any]) -> None:
+    ungraded = {**found["trials"][0], **measures(outcomes([None, None]), "usd"), "name": "ungraded"}
+    assert (ungraded["accuracy"], ungraded["cost_of_pass"], ungraded["cost"]["mean"]) == (None, None, 1.0)
+    shown = {**found, "trials": [*found["trials"], ungraded]}
+    page = to_page(shown, "")
+    assert page.count("not graded") == 1
+    assert '"accuracy": null' in json.dumps(shown)
+    assert pareto_table({**found, "pareto": [ungraded]}).row_count == 1
 
 
 def test_what_cannot_be_reported_is_said_in_a_sentence(archon: Run, searched: Path, tmp_path: Path) -> None:
