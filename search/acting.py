@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archon.architecture import Architecture, component_to_data
 from archon.errors import ConfigError
 from archon.technique import Technique
+from search.laws import WRONG, Flags, Floats, Ints, Laws, Role, SimulatedModel
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-WRONG = 6
 MOST = 16
-PROMPT, ANSWER, REMARK, VERDICT = 150, 250, 80, 60
+"""How many samples there can be of one kind."""
+PROMPT, ANSWER, SHOWN, REMARK, VERDICT, RANKED = 137, 27, 35, 80, 130, 5
+"""Tokens, as they were in the samples that the laws are fitted to: of a prompt around what it shows, of an answer as it
+is written and as it is shown, of a remark, of a verdict with its reasons, and of a candidate's place in a ranking."""
 SECONDS_PER_TOKEN = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedModel:
-    """A model of the world.
-
-    Attributes:
-        ability: On the scale of the difficulties.
-        price: US dollars per million tokens, in and out.
-    """
-
-    ability: float
-    price: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -44,8 +29,8 @@ class Candidates:
     Attributes:
         answers: Which answer each candidate gives, 0 the right one; shape (problems, candidates).
         present: Which of them there are.
-        score: What scored them saw last; 0 where nothing did.
-        sharpened: By how much remarks sharpen the next judgement.
+        score: The last score of each; 0 where nothing scored it.
+        remarked: Whether there are remarks on them.
         tokens: Prompt and completion tokens so far, per problem.
         usd: Dollars so far, per problem.
         calls: Requests so far, per problem.
@@ -54,9 +39,9 @@ class Candidates:
     """
 
     answers: Ints
-    present: NDArray[np.bool_]
+    present: Flags
     score: Floats
-    sharpened: float
+    remarked: bool
     tokens: Floats
     usd: Floats
     calls: Floats
@@ -71,6 +56,7 @@ class Ground(Protocol):
     problems: int
     unseen: int
     models: Mapping[str, SimulatedModel]
+    laws: Laws
     lasting: dict[str, Floats]
 
 
@@ -137,11 +123,6 @@ class Act:
             raise ConfigError(f"The simulated world has no model '{self.reference}'.")
         return self.world.models[self.reference]
 
-    @property
-    def acuity(self) -> float:
-        """How well the model tells right from wrong."""
-        return float(0.25 + 0.9 / (1 + np.exp(-1.2 * self.model.ability)))
-
     def number(self, name: str, default: int) -> int:
         """A setting that is a number."""
         value = getattr(self.technique, name, None)
@@ -153,10 +134,7 @@ class Act:
 
     def normal(self, what: str, shape: tuple[int, ...] = ()) -> Floats:
         """Numbers that stay what they are: those of problems, models and judges."""
-        lasting = self.world.lasting
-        if what not in lasting:
-            lasting[what] = generator(self.world, what).standard_normal((self._all, *shape))
-        return lasting[what][self.places]
+        return lasting(self.world, what, shape)[self.places]
 
     def luck(self) -> Floats:
         """The draws of samples: two uniform numbers for each of the most there can be."""
@@ -175,38 +153,38 @@ class Act:
 
     def solves(self, temperature: float) -> Floats:
         """How likely the model is to answer each problem rightly."""
-        difficulty = 1.2 * self.normal("difficulty")
-        quirk = 0.7 * self.normal(f"quirk {self.reference}")
-        sharp = 1.6 / (0.45 + temperature)
-        return 1 / (1 + np.exp(-sharp * (self.model.ability - difficulty - quirk)))
-
-    def wrong(self, luck: Floats) -> Ints:
-        """Wrong answers by their popularity."""
-        popular = np.exp(1.1 * self.normal("popular", (WRONG,)))
-        edges = np.cumsum(popular / popular.sum(axis=1, keepdims=True), axis=1)
-        return np.asarray(1 + np.minimum((luck[:, :, None] > edges[:, None, :]).sum(axis=2), WRONG - 1))
+        quirk = self.normal(f"quirk {self.reference}")
+        return self.world.laws.chance(self.model.ability, self.normal("difficulty"), quirk, temperature)
 
     def answers(self, luck: Floats, temperature: float) -> Ints:
         """Answers from two uniform numbers each; at temperature 0 all draws are the first one."""
         luck = np.repeat(luck[:, :1], luck.shape[1], axis=1) if temperature == 0 else luck
         right = luck[:, :, 0] < self.solves(temperature)[:, None]
-        return np.where(right, 0, self.wrong(luck[:, :, 1]))
+        common, own = self.normal("popular", (WRONG,)), self.normal(f"popular {self.reference}", (WRONG,))
+        return np.where(right, 0, self.world.laws.wrong(common, own, luck[:, :, 1]))
 
-    def view(self, pool: Candidates, blur: float | Floats) -> Floats:
-        """What the model, as a judge, sees of each candidate: above 0 looks right."""
-        fooled = self.normal(f"fooled {self.reference}", (WRONG + 1,))
-        signal = np.where(pool.answers == 0, 1.0, -1.0) * (self.acuity + pool.sharpened)
-        lasting = 0.7 * np.take_along_axis(fooled, pool.answers, axis=1)
-        passing = 0.5 * fresh(self.uniform(self.key + "|view", (max(pool.answers.shape[1], 1),)))
-        return signal + blur * (lasting + passing[:, : pool.answers.shape[1]])
+    def view(self, role: Role, answers: Ints, *, remarked: bool = False, look: str = "view") -> Floats:
+        """What the model, as a judge, sees of each candidate; ``look`` tells one look from another."""
+        lasting = np.take_along_axis(self.normal(f"fooled {self.reference}", (WRONG + 1,)), answers, axis=1)
+        passing = self.fresh(look, answers.shape[1])
+        return self.world.laws.view(role, self.model.ability, answers == 0, lasting, passing, remarked)
 
-    def spend(self, key: str, requests: int | Ints, prompt: int | Ints, reply: int | Ints, prompts: int = 0) -> None:
-        """Count requests, and which of them nobody made before; ``prompts`` 1 sends the prompt once for all."""
+    def fresh(self, what: str, count: int) -> Floats:
+        """Numbers from N(0, 1) that belong to this act, ``count`` for each problem."""
+        return generator(self.world, f"{self.key}|{what}").standard_normal((self._all, count))[self.places]
+
+    def reading(self, pool: Candidates) -> Floats:
+        """Tokens of a prompt that shows all candidates, with the remarks on them."""
+        each = SHOWN + (REMARK if pool.remarked else 0)
+        return np.asarray(PROMPT + each * pool.present.sum(axis=1), dtype=np.float64)
+
+    def spend(self, requests: int | Ints, prompt: int | Floats, reply: int | Ints, *, at_once: bool = False) -> None:
+        """Count requests, and which of them nobody made before; ``at_once`` sends the prompt once for all."""
         one = np.ones(len(self.places))
         wanted = np.asarray(requests * one)
-        sent = np.asarray(prompt * one) * (one if prompts else wanted)
+        sent = np.asarray(prompt * one) * (one if at_once else wanted)
         written = np.asarray(reply * one) * wanted
-        have = self.drawn.setdefault(key, np.zeros(self._all, dtype=np.int64))
+        have = self.drawn.setdefault(self.key, np.zeros(self._all, dtype=np.int64))
         self.paid = np.maximum(wanted - have[self.places], 0)
         have[self.places] = np.maximum(have[self.places], wanted.astype(np.int64))
         price_in, price_out = self.model.price
@@ -231,7 +209,7 @@ def concatenate(before: Candidates, parts: Sequence[Candidates]) -> Candidates:
         np.concatenate([part.answers for part in parts], axis=1),
         np.concatenate([part.present for part in parts], axis=1),
         np.concatenate([part.score for part in parts], axis=1),
-        max(part.sharpened for part in parts),
+        any(part.remarked for part in parts),
         before.tokens + np.sum([part.tokens for part in parts], axis=0),
         before.usd + np.sum([part.usd for part in parts], axis=0),
         before.calls + np.sum([part.calls for part in parts], axis=0),
@@ -254,16 +232,17 @@ def best(pool: Candidates, view: Floats, keep: int) -> Candidates:
 def single(pool: Candidates, answers: Ints) -> Candidates:
     """One candidate per problem, with these answers."""
     one = answers[:, None]
-    return replace(pool, answers=one, present=np.ones_like(one, dtype=bool), score=np.zeros(one.shape), sharpened=0.0)
+    return replace(pool, answers=one, present=np.ones_like(one, dtype=bool), score=np.zeros(one.shape), remarked=False)
+
+
+def lasting(world: Ground, what: str, shape: tuple[int, ...] = ()) -> Floats:
+    """Numbers from N(0, 1) that belong to every problem of a world, and to a name."""
+    if what not in world.lasting:
+        world.lasting[what] = generator(world, what).standard_normal((world.problems + world.unseen, *shape))
+    return world.lasting[what]
 
 
 def generator(world: Ground, what: str) -> np.random.Generator:
     """Random numbers that belong to a world and a name."""
     digest = hashlib.blake2b(f"{world.seed}|{what}".encode(), digest_size=8).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
-
-
-def fresh(uniform: Floats) -> Floats:
-    """Logistic noise of unit variance."""
-    clipped = np.clip(uniform, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(clipped / (1 - clipped)) * math.sqrt(3) / math.pi)

@@ -1,17 +1,16 @@
 """A simulated world to search in: models of known ability, problems of known difficulty, judges that err.
 
-Simulated: a world of laws, calibrated to nothing but plausibility. It says how well a *search* works when the truth is
-known, and nothing about any language model. The laws:
+Simulated: it says how well a *search* works when the truth is known. Its laws are plain; the numbers in them
+(:mod:`search.laws`) are fitted to real samples of two small models. The laws:
 
-- A problem p has a difficulty b ~ N(0, 1.2), one right answer and six wrong ones, of which some are popular.
-- A model m of ability a answers p rightly with probability ``logistic(sharp(T) * (a - b - e))``, where e ~ N(0, 0.7)
+- A problem p has a difficulty b ~ N(0, difficulty), one right answer and twenty wrong ones, of which some are popular.
+- A model m of ability a answers p rightly with probability ``logistic(sharp(T) * (a - b - e))``, where e ~ N(0, quirk)
   belongs to (m, p), so that the errors of one model are correlated, and ``sharp`` falls with the temperature T. A wrong
-  answer is drawn by popularity, so that a majority can be wrong for good.
-- A judge sees ``acuity(a) * (+1 right / -1 wrong)`` plus noise that belongs to (judge, p, answer), so that it is fooled
-  by the same answer again and again, plus fresh noise. It ranks, scores and verifies by what it sees.
-- A critique sharpens what the next judge or fuser sees. A fuser takes up the answers it is shown by their number and
-  its view of them, and its own attempt as one more; its view blurs with the number shown. A refinement mends and
-  breaks answers, as the model's ability says.
+  answer is drawn by popularity, with everybody and with m, so that a majority can be wrong for good.
+- A judge sees right and wrong answers as far apart as its ability says, through noise of which a part belongs to
+  (judge, p, answer), so that it is fooled by the same answer again and again, and the rest is fresh. It ranks, scores
+  and verifies by what it sees; remarks change how far apart they look.
+- A fuser takes up the candidate that looks best to it, or answers by itself.
 - Calls cost what the model's price and the length of prompts and replies say.
 
 Draws belong to (world, what drew them, p, index): architectures that share their first layers share their samples, as
@@ -33,32 +32,30 @@ from evals.statistics.pools import Pool
 from search.acting import (
     ANSWER,
     PROMPT,
+    RANKED,
     REMARK,
     SECONDS_PER_TOKEN,
     VERDICT,
-    WRONG,
     Act,
     Candidates,
-    Floats,
-    Ints,
-    SimulatedModel,
     best,
     concatenate,
     single,
 )
 from search.evaluator import Outcome
+from search.laws import WRONG, Floats, Ints, Laws, SimulatedModel
 
-__all__ = ["SimulatedModel", "World"]
+__all__ = ["World"]
 
-_KNOWN = ("generate", "critique", "rank", "score", "verify", "vote", "fuse", "self_refine")
+_KNOWN = ("generate", "critique", "rank", "score", "verify", "vote", "fuse")
 
 
 @dataclass
 class World:
     """Problems and models; evaluates architectures on its first ``problems`` problems.
 
-    An :class:`search.evaluator.Evaluator`. Knows ``generate``, ``critique``, ``rank``, ``score``, ``verify``, ``vote``,
-    ``fuse`` and ``self_refine``.
+    An :class:`search.evaluator.Evaluator`. Knows ``generate``, ``critique``, ``rank``, ``score``, ``verify``, ``vote``
+    and ``fuse``.
 
     Args:
         seed: Decides everything.
@@ -66,6 +63,7 @@ class World:
         models: The models by the reference that architectures use.
         share: Whether samples that an earlier architecture drew are free.
         unseen: How many more problems there are, on which :meth:`truth` measures.
+        laws: The numbers of the world.
         paid: Requests that :meth:`evaluate` has really made so far.
         lasting: The numbers of problems, models and judges, by what they are.
     """
@@ -75,6 +73,7 @@ class World:
     models: Mapping[str, SimulatedModel]
     share: bool = True
     unseen: int = 0
+    laws: Laws = Laws()  # noqa: RUF009 - frozen
     paid: int = 0
     lasting: dict[str, Floats] = field(default_factory=dict)
     _drawn: dict[str, Ints] = field(default_factory=dict)
@@ -115,7 +114,7 @@ class World:
     def _run(self, architecture: Architecture, places: Ints, drawn: dict[str, Ints]) -> Candidates:
         zero = np.zeros(len(places))
         empty = np.zeros((len(places), 0), dtype=np.int64)
-        nothing = Candidates(empty, empty.astype(bool), empty.astype(float), 0.0, zero, zero, zero, zero, zero)
+        nothing = Candidates(empty, empty.astype(bool), empty.astype(float), False, zero, zero, zero, zero, zero)
         pool, said = nothing, f"{self.seed}"
         for layer in architecture.layers:
             parts = []
@@ -146,91 +145,55 @@ class World:
     def _generate(self, pool: Candidates, act: Act) -> Candidates:
         n = act.number("n", 1)
         answers = act.answers(act.luck()[:, :n], act.temperature)
-        act.spend(act.key, n, PROMPT, ANSWER, prompts=1)
-        own = Candidates(
-            answers,
-            np.ones_like(answers, dtype=bool),
-            np.zeros_like(answers, dtype=float),
-            0.0,
-            *(act.totals()),
-        )
-        return own
+        act.spend(n, PROMPT, ANSWER, at_once=True)
+        present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
+        return Candidates(answers, present, scores, False, *act.totals())
 
     def _critique(self, pool: Candidates, act: Act) -> Candidates:
         count = pool.present.sum(axis=1)
-        act.spend(act.key, 1, PROMPT + ANSWER * count, REMARK * count)
-        return act.charged(replace(pool, sharpened=0.35 * act.acuity))
+        act.spend(1, act.reading(pool), REMARK * count)
+        return act.charged(replace(pool, remarked=True))
 
     def _rank(self, pool: Candidates, act: Act) -> Candidates:
         count = pool.present.sum(axis=1)
-        blur = 1 + 0.03 * (count - 1)[:, None]
-        view = act.view(pool, blur)
-        act.spend(act.key, 1, PROMPT + ANSWER * count, 5 * count)
+        view = act.view("rank", pool.answers, remarked=pool.remarked)
+        # Nobody is asked to rank one candidate.
+        act.spend(np.minimum(count - 1, 1), act.reading(pool), RANKED * count)
         return act.charged(best(pool, view, act.number("keep", 5)))
 
     def _score(self, pool: Candidates, act: Act) -> Candidates:
-        view = act.view(pool, 1.25)
+        view = act.view("score", pool.answers)
         count = pool.present.sum(axis=1)
-        act.spend(act.key, count, PROMPT + ANSWER, 1)
+        act.spend(count, PROMPT + ANSWER, 1)
         keep = act.number("keep", 0)
-        scored = replace(pool, score=view)
+        scored = replace(pool, score=self.laws.probability(act.model.ability, view))
         return act.charged(best(scored, view, keep) if keep else scored)
 
     def _verify(self, pool: Candidates, act: Act) -> Candidates:
-        passed = (act.view(pool, 0.9) > 0) & pool.present
+        passed = (act.view("verify", pool.answers) > 0) & pool.present
         count = pool.present.sum(axis=1)
-        act.spend(act.key, 2 * count, PROMPT + ANSWER, VERDICT)
+        act.spend(2 * count, PROMPT + ANSWER + VERDICT // 2, VERDICT // 2)
         nobody = np.logical_not(passed.any(axis=1, keepdims=True))
-        kept = replace(pool, present=np.where(nobody, pool.present, passed))
+        kept = replace(pool, present=np.where(nobody, pool.present, passed), remarked=True)
         return act.charged(best(kept, np.zeros(kept.answers.shape), kept.answers.shape[1]))
 
     def _vote(self, pool: Candidates, act: Act) -> Candidates:
-        weights = np.where(pool.present, 1.0, 0.0)
-        if act.flag("weighted"):
-            weights = weights * (1 / (1 + np.exp(-pool.score)))
+        weights = np.where(pool.present, pool.score if act.flag("weighted") else 1.0, 0.0)
         votes = np.stack([(weights * (pool.answers == a)).sum(axis=1) for a in range(WRONG + 1)], axis=1)
-        # Ties go to whoever comes first among the candidates.
-        first = np.stack(
-            [np.where((pool.answers == a) & pool.present, 1.0, 0.0).argmax(axis=1) for a in range(WRONG + 1)], axis=1
-        )
-        chosen = (votes - 1e-6 * first).argmax(axis=1)
+        # Ties go to anybody.
+        chosen = (votes + 1e-9 * act.fresh("tie", WRONG + 1)).argmax(axis=1)
         return act.charged(single(pool, chosen))
 
     def _fuse(self, pool: Candidates, act: Act) -> Candidates:
-        n, count = act.number("n", 1), pool.present.sum(axis=1)
-        blur = 1 + 0.06 * (count - 1)[:, None]
-        view = np.where(pool.present, act.view(pool, blur), 0.0)
-        belief = np.full((len(act.places), WRONG + 1), -np.inf)
-        for answer in range(WRONG + 1):
-            here = (pool.answers == answer) & pool.present
-            number = here.sum(axis=1)
-            mean = (view * here).sum(axis=1) / np.maximum(number, 1)
-            belief[:, answer] = np.where(number > 0, np.log(np.maximum(number, 1)) + 0.8 * mean, -np.inf)
-        uniform = act.uniform(act.key, (max(n, 1), 3))
-        own = act.answers(uniform[:, :, :2], 0.7)
-        gumbel = -np.log(-np.log(act.uniform(act.key + "|gumbel", (n, WRONG + 1))))
-        with_own = np.repeat(belief[:, None, :], n, axis=1)
-        rows, columns = np.indices((len(act.places), n))
-        with_own[rows, columns, own] = np.logaddexp(with_own[rows, columns, own], 0.0)
-        answers = (1.6 * with_own + gumbel).argmax(axis=2)
-        act.spend(act.key, n, PROMPT + ANSWER * count, ANSWER)
-        fused = replace(
-            pool,
-            answers=answers,
-            present=np.ones_like(answers, dtype=bool),
-            score=np.zeros_like(answers, dtype=float),
-            sharpened=0.0,
-        )
-        return act.charged(fused)
-
-    def _self_refine(self, pool: Candidates, act: Act) -> Candidates:
-        solves = act.solves(0.7)[:, None]
-        answers = pool.answers
-        for turn in range(act.number("rounds", 1)):
-            luck = act.uniform(f"{act.key}|{turn}", (answers.shape[1], 3))
-            mended = (answers != 0) & (luck[:, :, 0] < 0.3 * solves)
-            broken = (answers == 0) & (luck[:, :, 0] < 0.12 * (1 - solves))
-            answers = np.where(mended, 0, np.where(broken, act.wrong(luck[:, :, 1]), answers))
-        count = pool.present.sum(axis=1)
-        act.spend(act.key, 2 * count * act.number("rounds", 1), PROMPT + 2 * ANSWER, ANSWER)
-        return act.charged(replace(pool, answers=answers))
+        n = act.number("n", 1)
+        luck = act.uniform(act.key, (n, 3))
+        own = act.answers(luck[:, :, :2], act.temperature)
+        taken = []
+        for draw in range(n):
+            view = act.view("fuse", pool.answers, remarked=pool.remarked, look=f"view {draw}")
+            first = np.where(pool.present, view, -np.inf).argmax(axis=1)
+            taken.append(np.take_along_axis(pool.answers, first[:, None], axis=1))
+        answers = np.where(luck[:, :, 2] < self.laws.alone, own, np.concatenate(taken, axis=1))
+        act.spend(n, act.reading(pool), ANSWER, at_once=True)
+        present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
+        return act.charged(replace(pool, answers=answers, present=present, score=scores, remarked=False))

@@ -1,11 +1,15 @@
 """What a search finds, and what it pays, in a simulated world whose truth is known.
 
-Simulated: :class:`search.simulated.World` is a world of laws, not evidence about any language model. Every seed is a
-sample of problems of its own, with other quirks of models and judges, which a study searches on. The truth of an
-architecture is its accuracy on many problems that no study sees; the exhaustive best is chosen on one half of them and
-measured, like every winner, on the other. Intervals are of 95 % over seeds.
+Simulated: :class:`search.simulated.World` is a world of laws, fitted to two real models and their judgements of each
+other (``tests/benchmarks/calibrate.py``); the large model is extrapolated. Every seed is a sample of problems of its
+own, with other quirks of models and judges, which a study searches on. The truth of an architecture is its accuracy on
+many problems that no study sees; the exhaustive best is chosen on one half of them and measured, like every winner, on
+the other. Intervals are of 95 % over seeds.
 
-    python -m tests.benchmarks.search [--quick] [--seeds N]
+With ``--http N``, the first study also runs N times on endpoints of the same worlds: real techniques, engine, client,
+server and sample store, over the loopback interface.
+
+    python -m tests.benchmarks.search [--quick] [--seeds N] [--http N]
 """
 
 from __future__ import annotations
@@ -13,11 +17,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -26,23 +33,30 @@ from rich.progress import track
 from rich.table import Table
 
 from archon.architecture import Architecture
-from search.simulated import SimulatedModel, World
+from archon.store import SampleStore
+from search.asking import BenchmarkEvaluator
+from search.evaluator import Evaluator
+from search.laws import SimulatedModel
+from search.simulated import World
 from search.space import Space
 from search.spec import StudySpec
 from search.storage import create_study
 from search.study import Study
+from tests.loopback import Answer, serve
+from tests.search.endpoints import Endpoints, problem_set
 
 SPACE = Path(__file__).parents[2] / "configs" / "searches" / "simulated.yaml"
 PROBLEMS, UNSEEN, SEEDS, TRIALS = 1000, 4000, 20, 300
 CHOSEN_ON, MEASURED_ON = slice(0, UNSEEN // 2), slice(UNSEEN // 2, UNSEEN)
 # No study has this seed.
 UNSEEN_SEED = 1_000_000
-CEILING = 0.006
+CEILING = 0.0015
 
+# The 0.5B and the 1.5B, and one that is half as far above the 1.5B as that is above the 0.5B.
 MODELS = {
-    "openai/simulated-small": SimulatedModel(-0.6, (0.05, 0.1)),
-    "openai/simulated-medium": SimulatedModel(0.2, (0.15, 0.6)),
-    "openai/simulated-large": SimulatedModel(0.9, (2.5, 10.0)),
+    "openai/simulated-small": SimulatedModel(-2.09, (0.05, 0.1)),
+    "openai/simulated-medium": SimulatedModel(2.75, (0.15, 0.6)),
+    "openai/simulated-large": SimulatedModel(5.17, (2.5, 10.0)),
 }
 
 STUDIES: Mapping[str, StudySpec] = {
@@ -50,6 +64,8 @@ STUDIES: Mapping[str, StudySpec] = {
     "TPE, asha, shared samples": StudySpec(sampler="tpe", trials=TRIALS, racing="asha"),
     "TPE, everything anew": StudySpec(sampler="tpe", trials=TRIALS, racing="off", surrogate=False),
     "random, everything anew": StudySpec(sampler="random", trials=TRIALS, racing="off", surrogate=False),
+    # About as many evaluations as racing makes.
+    "random, a tenth, anew": StudySpec(sampler="random", trials=TRIALS // 10, racing="off", surrogate=False),
     "greedy, everything anew": StudySpec(sampler="greedy", trials=TRIALS, racing="off", surrogate=False, parallel=1),
 }
 
@@ -66,9 +82,9 @@ class Found:
     trials: int
 
 
-async def search(space: Space, spec: StudySpec, world: World, unseen: World, best: float, size: int) -> Found:
+async def search(space: Space, spec: StudySpec, evaluator: Evaluator, unseen: World, best: float, size: int) -> Found:
     """Run one study and measure its winner."""
-    study = Study(space, lambda architecture: None, world, spec, create_study(spec))
+    study = Study(space, lambda architecture: None, evaluator, spec, create_study(spec))
     history = await study.run()
     winner = history.best
     assert winner is not None
@@ -76,6 +92,25 @@ async def search(space: Space, spec: StudySpec, world: World, unseen: World, bes
     evaluations = study.progress.evaluations / (size * PROBLEMS)
     progress = study.progress
     return Found(best - accuracy, accuracy, winner.accuracy, evaluations, progress.paid, progress.trials)
+
+
+def search_over_http(spec: StudySpec, world: World, unseen: World, best: float, size: int) -> Found:
+    """Run one study on endpoints of the world, with a sample store of its own."""
+    endpoints = Endpoints(world)
+
+    def script(body: dict[str, Any]) -> Answer:
+        for remembered in (server.bodies, server.heads, server.answered):
+            remembered.clear()
+        return endpoints(body)
+
+    with serve(script) as server, tempfile.TemporaryDirectory() as directory:
+        os.environ |= {"SIMULATED_URL": server.base_url, "OPENAI_API_KEY": "none"}
+        store = SampleStore(Path(directory) / "samples.sqlite")
+        try:
+            evaluator = BenchmarkEvaluator(problem_set(world.problems), store=store)
+            return asyncio.run(search(Space.load(SPACE), spec, evaluator, unseen, best, size))
+        finally:
+            store.close()
 
 
 def exhaustive(unseen: World, architectures: Sequence[Architecture]) -> float:
@@ -86,8 +121,15 @@ def exhaustive(unseen: World, architectures: Sequence[Architecture]) -> float:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean and half of its 95 % interval."""
+    """The mean and half of its 95 % interval, which one value does not have."""
+    if len(values) == 1:
+        return values[0], math.nan
     return float(np.mean(values)), float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def number(option: str, default: int) -> int:
+    """The number after an option of the command line."""
+    return int(sys.argv[sys.argv.index(option) + 1]) if option in sys.argv else default
 
 
 def main() -> None:
@@ -103,26 +145,32 @@ def main() -> None:
     unseen = World(UNSEEN_SEED, 0, MODELS, unseen=UNSEEN)
     best = exhaustive(unseen, architectures)
     found: dict[str, list[Found]] = {name: [] for name in STUDIES}
-    wanted = int(sys.argv[sys.argv.index("--seeds") + 1]) if "--seeds" in sys.argv else SEEDS
-    seeds = range(2 if quick else wanted)
+    seeds = range(2 if quick else number("--seeds", SEEDS))
+    fewer = 5 if quick else 1
     for seed in track(seeds, "seeds", transient=True):
         for name, spec in STUDIES.items():
-            trials = 60 if quick else TRIALS
-            given = spec.model_copy(update={"seed": seed, "trials": trials, "ceiling": CEILING})
+            given = spec.model_copy(update={"seed": seed, "trials": spec.trials // fewer, "ceiling": CEILING})
             world = World(seed, PROBLEMS, MODELS, share="anew" not in name)
             found[name].append(asyncio.run(search(space, given, world, unseen, best, size)))
             print(f"seed {seed}: {name}: {100 * found[name][-1].regret:.2f} points below", file=sys.stderr)
+    first, spec = next(iter(STUDIES.items()))
+    for seed in track(range(number("--http", 0)), "over HTTP", transient=True):
+        given = spec.model_copy(update={"seed": seed, "trials": spec.trials // fewer, "ceiling": CEILING})
+        name = f"{first}, over HTTP"
+        found.setdefault(name, []).append(search_over_http(given, World(seed, PROBLEMS, MODELS), unseen, best, size))
+        print(f"seed {seed}: {name}: {100 * found[name][-1].regret:.2f} points below", file=sys.stderr)
     table = Table(
         "study",
-        title=f"Simulated: {len(seeds)} seeds, {size:,} architectures, {PROBLEMS} problems; "
+        title=f"Simulated: {size:,} architectures, {PROBLEMS} problems a seed; "
         f"the best of all is right on {100 * best:.1f} %",
     )
-    for heading in ("points below the best", "evaluations, % of all", "calls paid", "looked like", "was"):
+    for heading in ("seeds", "points below the best", "evaluations, % of all", "calls paid", "looked like", "was"):
         table.add_column(heading, justify="right")
     data = {}
     for name, results in found.items():
         regret, half_width = interval([100 * f.regret for f in results])
         row = {
+            "seeds": len(results),
             "points_below_best": regret,
             "half_width": half_width,
             "evaluations": float(np.mean([f.evaluations for f in results])),
@@ -134,6 +182,7 @@ def main() -> None:
         data[name] = row
         table.add_row(
             name,
+            str(len(results)),
             f"{regret:.2f} ± {half_width:.2f}",
             f"{100 * row['evaluations']:.2f}",
             f"{row['paid']:,.0f}",
@@ -141,7 +190,7 @@ def main() -> None:
             f"{100 * row['accuracy']:.1f}",
         )
     Console(width=120).print(table)
-    print(json.dumps({"seeds": len(seeds), "best": best, "studies": data}, indent=1))
+    print(json.dumps({"best": best, "studies": data}, indent=1))
 
 
 if __name__ == "__main__":

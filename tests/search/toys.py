@@ -7,8 +7,9 @@ from functools import cache
 
 from archon.architecture import Architecture
 from search.evaluator import Outcome
+from search.laws import SimulatedModel
 from search.parameters import Params
-from search.simulated import SimulatedModel, World
+from search.simulated import World
 from search.space import Space
 from search.spec import StudySpec
 from search.storage import create_study
