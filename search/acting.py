@@ -175,18 +175,16 @@ class Act:
 
     def reading(self, pool: Candidates) -> Floats:
         """Tokens of a prompt that shows all candidates, with the remarks on them."""
-        each = SHOWN + (REMARK if pool.remarked else 0)
-        return np.asarray(PROMPT + each * pool.present.sum(axis=1), dtype=np.float64)
+        return np.asarray(reading(pool.present.sum(axis=1), remarked=pool.remarked), dtype=np.float64)
 
-    def spend(self, requests: int | Ints, prompt: int | Floats, reply: int | Ints, *, at_once: bool = False) -> None:
-        """Count requests, and which of them nobody made before; ``at_once`` sends the prompt once for all."""
+    def spend(self, requests: int | Ints, prompt: int | Floats, reply: int | Ints) -> None:
+        """Count requests, of one sample each, and which of them nobody made before."""
         one = np.ones(len(self.places))
         wanted = np.asarray(requests * one)
-        sent = np.asarray(prompt * one) * (one if at_once else wanted)
-        written = np.asarray(reply * one) * wanted
         have = self.drawn.setdefault(self.key, np.zeros(self._all, dtype=np.int64))
         self.paid = np.maximum(wanted - have[self.places], 0)
         have[self.places] = np.maximum(have[self.places], wanted.astype(np.int64))
+        sent, written = np.asarray(prompt * wanted), np.asarray(reply * wanted)
         price_in, price_out = self.model.price
         self.tokens = sent + written
         self.usd = (sent * price_in + written * price_out) / 1e6
@@ -201,6 +199,11 @@ class Act:
         """The pool with this technique's own costs in place of all earlier ones."""
         tokens, usd, calls, paid, latency = self.totals()
         return replace(pool, tokens=tokens, usd=usd, calls=calls, paid=paid, latency=latency)
+
+
+def reading(count: int | Ints, *, remarked: bool) -> int | Ints:
+    """Tokens of a prompt that shows so many candidates, with remarks on them or without."""
+    return PROMPT + (SHOWN + (REMARK if remarked else 0)) * count
 
 
 def concatenate(before: Candidates, parts: Sequence[Candidates]) -> Candidates:

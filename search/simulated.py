@@ -11,7 +11,7 @@ Simulated: it says how well a *search* works when the truth is known. Its laws a
   (judge, p, answer), so that it is fooled by the same answer again and again, and the rest is fresh. It ranks, scores
   and verifies by what it sees; remarks change how far apart they look.
 - A fuser takes up the candidate that looks best to it, or answers by itself.
-- Calls cost what the model's price and the length of prompts and replies say.
+- Every sample is a call of its own, and costs what the model's price and the length of prompt and reply say.
 
 Draws belong to (world, what drew them, p, index): architectures that share their first layers share their samples, as
 in the sample store, and only what nobody drew before is paid.
@@ -145,7 +145,7 @@ class World:
     def _generate(self, pool: Candidates, act: Act) -> Candidates:
         n = act.number("n", 1)
         answers = act.answers(act.luck()[:, :n], act.temperature)
-        act.spend(n, PROMPT, ANSWER, at_once=True)
+        act.spend(n, PROMPT, ANSWER)
         present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
         return Candidates(answers, present, scores, False, *act.totals())
 
@@ -194,6 +194,6 @@ class World:
             first = np.where(pool.present, view, -np.inf).argmax(axis=1)
             taken.append(np.take_along_axis(pool.answers, first[:, None], axis=1))
         answers = np.where(luck[:, :, 2] < self.laws.alone, own, np.concatenate(taken, axis=1))
-        act.spend(n, act.reading(pool), ANSWER, at_once=True)
+        act.spend(n, act.reading(pool), ANSWER)
         present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
         return act.charged(replace(pool, answers=answers, present=present, score=scores, remarked=False))

@@ -50,7 +50,7 @@ PROBLEMS, UNSEEN, SEEDS, TRIALS = 1000, 4000, 20, 300
 CHOSEN_ON, MEASURED_ON = slice(0, UNSEEN // 2), slice(UNSEEN // 2, UNSEEN)
 # No study has this seed.
 UNSEEN_SEED = 1_000_000
-CEILING = 0.0015
+CEILING = 0.003
 
 # The 0.5B and the 1.5B, and one that is half as far above the 1.5B as that is above the 0.5B.
 MODELS = {

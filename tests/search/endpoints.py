@@ -20,8 +20,8 @@ from archon.state import Message
 from evals.contest import ProblemSet
 from evals.graders.answers import Math
 from evals.graders.base import Problem
-from search.acting import lasting
-from search.laws import WRONG, Floats, Ints, Role, SimulatedModel
+from search.acting import ANSWER, PROMPT, RANKED, REMARK, VERDICT, lasting, reading
+from search.laws import WRONG, Floats, Role, SimulatedModel
 from search.simulated import World
 from techniques import critique, fuse, rank, verify
 from techniques.rewards import logprob
@@ -46,7 +46,15 @@ def pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(found), re.DOTALL)
 
 
-RANK, CRITIQUE, FUSE, VERIFY, SCORE = (pattern(module.PROMPT) for module in (rank, critique, fuse, verify, logprob))
+PATTERNS = {
+    "rank": pattern(rank.PROMPT),
+    "critique": pattern(critique.PROMPT),
+    "fuse": pattern(fuse.PROMPT),
+    "verify": pattern(verify.PROMPT),
+    "verdict": pattern(verify.VERDICT),
+    "score": pattern(logprob.PROMPT),
+    "generate": pattern("{question}"),
+}
 
 
 class Endpoints:
@@ -58,15 +66,17 @@ class Endpoints:
     def __call__(self, body: dict[str, Any]) -> Answer:
         """Answer one request."""
         messages = [(message["role"], message["content"]) for message in body["messages"]]
-        if found := SCORE.fullmatch(messages[-1][1]):
-            return self._score(_One(self.world, body["model"], 0.0, messages), found["candidate"] + found["note"])
-        said = json.dumps([body["model"], messages, body.get("seed"), body.get("temperature")])
         one = _One(self.world, body["model"], body.get("temperature", 0.7), messages)
-        return Answer(texts=tuple(one.say(_luck(f"{said} {index}")) for index in range(body.get("n") or 1)))
+        prompt, reply = one.tokens()
+        usage = {"prompt_tokens": prompt, "completion_tokens": reply, "total_tokens": prompt + reply}
+        if one.kind == "score":
+            return self._score(one, usage)
+        said = json.dumps([body["model"], messages, body.get("seed"), body.get("temperature")])
+        return Answer(texts=(one.say(_luck(said)),), usage=usage)
 
-    def _score(self, one: _One, candidate: str) -> Answer:
+    def _score(self, one: _One, usage: dict[str, int]) -> Answer:
         # What a judge makes of a text is the same whenever it is asked.
-        view = one.view("score", _answers(candidate), _luck(f"{one.reference} {candidate}"))
+        view = one.view("score", _luck(f"{one.reference} {one.shown}"))
         yes = float(self.world.laws.probability(one.model.ability, view)[0])
         top = [{"token": word, "logprob": math.log(p)} for word, p in (("Yes", yes), ("No", 1 - yes))]
         token = {**max(top, key=lambda word: float(str(word["logprob"]))), "top_logprobs": top}
@@ -76,7 +86,6 @@ class Endpoints:
             "finish_reason": "stop",
             "logprobs": {"content": [token]},
         }
-        usage = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
         return Answer(body=json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode())
 
 
@@ -88,7 +97,10 @@ class _One:
         self.reference = f"openai/{model}"
         self.temperature = temperature
         self.messages = messages
-        self.prompt = messages[-1][1]
+        prompt = messages[-1][1]
+        self.kind, found = next((kind, found) for kind, one in PATTERNS.items() if (found := one.fullmatch(prompt)))
+        self.shown = "".join(found.groupdict().get(name) or "" for name in ("candidates", "candidate", "note"))
+        self.answers = np.array([int(number) for number in re.findall(r"Answer: (\d+)", self.shown)], dtype=np.int64)
         about = next(text for role, text in messages if role == "user")
         self.problem = int(re.findall(r"This is problem (\d+)\.", about)[0])
 
@@ -97,29 +109,47 @@ class _One:
         """Its ability and price."""
         return self.world.models[self.reference]
 
+    @property
+    def remarked(self) -> bool:
+        """Whether remarks are shown."""
+        return "\n\nRemarks on [1]:\n" in self.shown
+
+    def tokens(self) -> tuple[int, int]:
+        """The tokens of the prompt and of the reply."""
+        count = len(self.answers)
+        read = int(reading(count, remarked=self.remarked))
+        alone = PROMPT + ANSWER
+        return {
+            "rank": (read, RANKED * count),
+            "critique": (read, REMARK * count),
+            "fuse": (read, ANSWER),
+            "verify": (alone + VERDICT // 2, VERDICT // 2),
+            "verdict": (alone + VERDICT // 2, VERDICT // 2),
+            "score": (alone, 1),
+            "generate": (PROMPT, ANSWER),
+        }[self.kind]
+
     def say(self, luck: np.random.Generator) -> str:
         """What it says."""
-        if self.prompt == verify.VERDICT:
+        if self.kind == "verdict":
             return "[Correct]" if self.messages[-2][1].startswith("It holds") else "[Incorrect]"
-        if found := VERIFY.fullmatch(self.prompt):
-            return "It holds." if self.view("verify", _answers(found["candidate"]), luck)[0] > 0 else "It does not."
-        if found := CRITIQUE.fullmatch(self.prompt):
-            return "\n\n".join(f"[{i + 1}]\nStrengths: it is short." for i in range(int(found["count"])))
-        if found := RANK.fullmatch(self.prompt):
-            view = self.view("rank", _answers(found["candidates"]), luck)
-            return " > ".join(f"[{place + 1}]" for place in np.argsort(-view))
-        if (found := FUSE.fullmatch(self.prompt)) and luck.random() >= self.world.laws.alone:
-            shown = _answers(found["candidates"])
-            return _text(int(shown[int(self.view("fuse", shown, luck).argmax())]), luck)
+        if self.kind == "verify":
+            return "It holds." if self.view("verify", luck)[0] > 0 else "It does not."
+        if self.kind == "critique":
+            return "\n\n".join(f"[{i + 1}]\nStrengths: it is short." for i in range(len(self.answers)))
+        if self.kind == "rank":
+            return " > ".join(f"[{place + 1}]" for place in np.argsort(-self.view("rank", luck)))
+        if self.kind == "fuse" and luck.random() >= self.world.laws.alone:
+            return _text(int(self.answers[int(self.view("fuse", luck).argmax())]), luck)
         return _text(STEP * self.problem + self._draw(luck), luck)
 
-    def view(self, role: Role, answers: Ints, luck: np.random.Generator) -> Floats:
-        """What it sees of candidates."""
-        kinds = answers % STEP
+    def view(self, role: Role, luck: np.random.Generator) -> Floats:
+        """What it sees of the candidates it is shown."""
+        kinds = self.answers % STEP
         fooled = self._lasting(f"fooled {self.reference}", WRONG + 1)[kinds]
-        remarked = "\n\nRemarks on [1]:\n" in self.prompt
-        passing = luck.standard_normal(len(answers))
-        return self.world.laws.view(role, self.model.ability, kinds == RIGHT, fooled, passing, remarked)
+        passing = luck.standard_normal(len(kinds))
+        laws, ability = self.world.laws, self.model.ability
+        return laws.view(role, ability, kinds == RIGHT, fooled, passing, self.remarked)
 
     def _draw(self, luck: np.random.Generator) -> int:
         laws = self.world.laws
@@ -136,10 +166,6 @@ class _One:
 def _text(answer: int, luck: np.random.Generator) -> str:
     """An answer in words of its own."""
     return f"The working is {luck.integers(10**12)}.\nAnswer: {answer}"
-
-
-def _answers(text: str) -> Ints:
-    return np.array([int(number) for number in re.findall(r"Answer: (\d+)", text)])
 
 
 def _luck(said: str) -> np.random.Generator:

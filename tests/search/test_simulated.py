@@ -41,7 +41,10 @@ ARCHITECTURES: dict[str, list[Any]] = {
 
 
 def architecture(name: str, url: str) -> Architecture:
-    models = {role: {"use": f"openai/simulated-{role}", "base_url": url} for role in ("small", "large")}
+    models = {
+        role: {"use": f"openai/simulated-{role}", "base_url": url, "price": {**price, "date": "2026-11-25"}}
+        for role, price in (("small", {"input": 0.1, "output": 0.4}), ("large", {"input": 1.0, "output": 4.0}))
+    }
     layers = ARCHITECTURES[name]
     data = {"name": name.replace(", ", "-").replace(" ", "-"), "models": models, "layers": layers, "answer": "math"}
     return Architecture.model_validate(data)
@@ -60,4 +63,5 @@ async def test_real_techniques_come_to_what_the_world_says(name: str, monkeypatc
     difference = np.array([float(a.score or 0) - float(b.score or 0) for a, b in zip(asked, said, strict=True)])
     error = float(difference.std(ddof=1)) / math.sqrt(PROBLEMS)
     assert abs(float(difference.mean())) < 3.5 * error
-    assert [outcome.calls for outcome in asked] == [outcome.calls for outcome in said]
+    for cost in ("calls", "tokens", "usd"):
+        assert [getattr(o, cost) for o in asked] == pytest.approx([getattr(o, cost) for o in said])
