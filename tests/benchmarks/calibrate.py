@@ -1,7 +1,7 @@
 """Fits the simulated world to real samples, and compares what it says with what was seen.
 
 Intervals of the numbers are standard errors of a bootstrap over problems. The comparison shows accuracies of whole
-architectures, most of which the fit never saw: it takes single samples, orders and verdicts.
+architectures. The fit never saw majorities; the others it knows from single samples, pairs in order, and fusions.
 
     python -m tests.benchmarks.calibrate [--drawn drawn.jsonl]
 """
