@@ -191,14 +191,9 @@ class Act:
         self.calls = wanted
         self.latency = np.where(wanted > 0, 0.2 + SECONDS_PER_TOKEN * np.asarray(reply * one), 0.0)
 
-    def totals(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Tokens, dollars, calls, paid calls and seconds, per problem."""
-        return self.tokens, self.usd, self.calls, self.paid, self.latency
-
     def charged(self, pool: Candidates) -> Candidates:
         """The pool with this technique's own costs in place of all earlier ones."""
-        tokens, usd, calls, paid, latency = self.totals()
-        return replace(pool, tokens=tokens, usd=usd, calls=calls, paid=paid, latency=latency)
+        return replace(pool, tokens=self.tokens, usd=self.usd, calls=self.calls, paid=self.paid, latency=self.latency)
 
 
 def reading(count: int | Ints, *, remarked: bool) -> int | Ints:
@@ -232,10 +227,10 @@ def best(pool: Candidates, view: Floats, keep: int) -> Candidates:
     )
 
 
-def single(pool: Candidates, answers: Ints) -> Candidates:
-    """One candidate per problem, with these answers."""
-    one = answers[:, None]
-    return replace(pool, answers=one, present=np.ones_like(one, dtype=bool), score=np.zeros(one.shape), remarked=False)
+def anew(pool: Candidates, answers: Ints) -> Candidates:
+    """The pool with new answers in place of all candidates, which nobody has judged."""
+    present, score = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
+    return replace(pool, answers=answers, present=present, score=score, remarked=False)
 
 
 def lasting(world: Ground, what: str, shape: tuple[int, ...] = ()) -> Floats:

@@ -38,9 +38,9 @@ from search.acting import (
     VERDICT,
     Act,
     Candidates,
+    anew,
     best,
     concatenate,
-    single,
 )
 from search.evaluator import Outcome
 from search.laws import WRONG, Floats, Ints, Laws, SimulatedModel
@@ -146,8 +146,7 @@ class World:
         n = act.number("n", 1)
         answers = act.answers(act.luck()[:, :n], act.temperature)
         act.spend(n, PROMPT, ANSWER)
-        present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
-        return Candidates(answers, present, scores, False, *act.totals())
+        return act.charged(anew(pool, answers))
 
     def _critique(self, pool: Candidates, act: Act) -> Candidates:
         count = pool.present.sum(axis=1)
@@ -182,7 +181,7 @@ class World:
         votes = np.stack([(weights * (pool.answers == a)).sum(axis=1) for a in range(WRONG + 1)], axis=1)
         # Ties go to anybody.
         chosen = (votes + 1e-9 * act.fresh("tie", WRONG + 1)).argmax(axis=1)
-        return act.charged(single(pool, chosen))
+        return act.charged(anew(pool, chosen[:, None]))
 
     def _fuse(self, pool: Candidates, act: Act) -> Candidates:
         n = act.number("n", 1)
@@ -195,5 +194,4 @@ class World:
             taken.append(np.take_along_axis(pool.answers, first[:, None], axis=1))
         answers = np.where(luck[:, :, 2] < self.laws.alone, own, np.concatenate(taken, axis=1))
         act.spend(n, act.reading(pool), ANSWER)
-        present, scores = np.ones_like(answers, dtype=bool), np.zeros_like(answers, dtype=float)
-        return act.charged(replace(pool, answers=answers, present=present, score=scores, remarked=False))
+        return act.charged(anew(pool, answers))

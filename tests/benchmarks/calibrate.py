@@ -93,7 +93,6 @@ def flat(found: Fit) -> dict[str, float]:
     return numbers
 
 
-Seen = tuple[list[float], Architecture]
 MIXED = [{"generate": {"model": model, "n": 2, "temperature": 0.7}} for model in JUDGES]
 
 
